@@ -1,0 +1,135 @@
+/**
+ * The doors: everything the engine needs from the world outside its own memory.
+ *
+ * Two sets of implementations exist and never meet: `native-free-io` (Node built-ins) and
+ * `test/simulation` (from a seed). Both pass the contract suite in `test/contract`. Nothing else in
+ * `src` touches files, sockets, timers, the wall clock or a random number.
+ */
+
+/** Files. Every error is a `DiskError` that names the operation, the path and the errno. */
+export interface Disk {
+	/** Takes `directory` for this holder alone. Rejects with `DirectoryLocked` while another living
+	 * holder has it; a holder that died without releasing (SIGKILL) doesn't count. */
+	lock(directory: string): Promise<DirectoryLock>;
+	/** Makes the directory and its parents; durable when it resolves. No error if it is there. */
+	makeDirectory(path: string): Promise<void>;
+	/** Names of the entries, sorted. */
+	list(path: string): Promise<string[]>;
+	/** `write` is for reading and writing an existing file; `create` makes it and fails if it is there.
+	 * `durable`: each write is on disk before it is reported done (O_DSYNC). */
+	open(path: string, mode: 'read' | 'write' | 'create', durable: boolean): Promise<DiskFile>;
+	/** The whole of a small file; `null` if there is none. */
+	readSmall(path: string): Promise<Uint8Array | null>;
+	/** Replaces a small file as a whole, durably: after a crash it holds the old bytes or the new. */
+	writeSmall(path: string, bytes: Uint8Array): Promise<void>;
+	/** Renames within one directory. Durable only after `syncDirectory`. */
+	rename(from: string, to: string): Promise<void>;
+	/** Removes a file. Durable only after `syncDirectory`. */
+	remove(path: string): Promise<void>;
+	/** Makes the directory's entries durable: files made, renamed and removed. */
+	syncDirectory(path: string): Promise<void>;
+	/** Bytes that can still be written on the directory's file system. */
+	freeBytes(path: string): Promise<number>;
+}
+
+export interface DirectoryLock {
+	release(): Promise<void>;
+}
+
+export interface DiskFile {
+	readonly path: string;
+	size(): Promise<number>;
+	/** Fills `target` from `position`; resolves to the bytes read, fewer only at the file's end. */
+	read(target: Uint8Array, position: number): Promise<number>;
+	/** Writes all slices one behind the other, or reports an error; never a part without an error.
+	 * The slices must not change before `done`. `done` is never called from within this call. */
+	writev(
+		slices: readonly Uint8Array[],
+		position: number,
+		done: (error: Error | null) => void,
+	): void;
+	/** Makes everything written so far durable. */
+	sync(): Promise<void>;
+	close(): Promise<void>;
+}
+
+export interface Address {
+	readonly host: string;
+	readonly port: number;
+}
+
+/** Byte streams, ordered, without loss while they last. */
+export interface Network {
+	/** Rejects with `AddressInUse` when the port is taken. `accept` is called for each connection made
+	 * to this address and returns who handles it. Port 0 asks for a free port. */
+	listen(
+		address: Address,
+		accept: (connection: Connection) => ConnectionHandler,
+	): Promise<Listener>;
+	/** Makes a connection. Returns at once: what is written before it stands is kept and sent then;
+	 * a failure to connect is reported by `handler.closed`. */
+	dial(address: Address, open: (connection: Connection) => ConnectionHandler): Connection;
+}
+
+export interface Listener {
+	/** Where it really listens (the port is a real one, also if 0 was asked for). */
+	readonly address: Address;
+	/** Stops listening and closes every connection it accepted. */
+	close(): Promise<void>;
+}
+
+export interface Connection {
+	/** For logs: `host:port` of the other end. */
+	readonly remote: string;
+	/** Hands over slices to send, one behind the other, in one system call where possible. They must not
+	 * change before `done`, which is called once, also when the connection is lost first; never from
+	 * within this call. */
+	writev(slices: readonly Uint8Array[], done: () => void): void;
+	/** Stops reading: the sender is held back by TCP. One call of `received` may still follow. */
+	pause(): void;
+	resume(): void;
+	/** Closes now; nothing more is delivered except `closed`, called exactly once for every connection. */
+	close(reason?: Error): void;
+}
+
+export interface ConnectionHandler {
+	/** Called once on a dialled connection when it stands, and on an accepted one at once after `accept`. */
+	opened(): void;
+	/** Where the next bytes shall be put, at least one byte long. It stays reserved until `received`. */
+	space(): Uint8Array;
+	/** `bytes` bytes were put at the start of the last `space()`. */
+	received(bytes: number): void;
+	/** The connection is gone. `reason` is null when the other end closed it in order. */
+	closed(reason: Error | null): void;
+}
+
+export interface Clock {
+	/** Milliseconds that never go back, with a fraction; from an arbitrary start. */
+	now(): number;
+	/** Milliseconds since 1970. */
+	wall(): number;
+	after(milliseconds: number, callback: () => void): Timer;
+	/** At the end of this turn, before any further I/O is looked at (a microtask). */
+	endOfTurn(callback: () => void): void;
+	/** After the I/O that waits now has been read (setImmediate). */
+	afterPendingIo(callback: () => void): void;
+}
+
+export interface Timer {
+	cancel(): void;
+}
+
+export interface Random {
+	/** A number in [0, 1). */
+	next(): number;
+	/** An identifier in [1, 2^52): unpredictable enough never to meet its like. */
+	identifier(): number;
+}
+
+/** The doors, together. */
+export interface Doors {
+	readonly disk: Disk;
+	readonly network: Network;
+	readonly clock: Clock;
+	readonly random: Random;
+}

@@ -1,0 +1,171 @@
+/**
+ * What goes into the core and what comes out of it: numbers only.
+ *
+ * Both objects are reused for every step, so that a step allocates nothing.
+ */
+
+export const MessageKind = {
+	append: 1,
+	appendResponse: 2,
+	preVote: 3,
+	preVoteResponse: 4,
+	vote: 5,
+	voteResponse: 6,
+} as const;
+export type MessageKind = (typeof MessageKind)[keyof typeof MessageKind];
+
+/** The numbers of one message between two replicas of a group. */
+export class Message {
+	kind: MessageKind = MessageKind.append;
+	rejected = false;
+	group = 0;
+	from = 0;
+	to = 0;
+	term = 0;
+	/** append: the entry before the first batch. appendResponse: the last index that is matched *and*
+	 * durable here; rejected: the append's `index`, echoed. Votes: the candidate's last index. */
+	index = 0;
+	/** The term of the entry at `index` (append, votes). */
+	logTerm = 0;
+	/** append: the leader's commit index, capped by nothing: the receiver caps it at what it matched. */
+	commit = 0;
+	/** append: the leader's current read round. appendResponse: the highest round seen from this leader. */
+	context = 0;
+	/** Rejected append: an index at which the logs may agree, and its term in the follower's log. */
+	hintIndex = 0;
+	hintTerm = 0;
+}
+
+export const InputKind = {
+	/** Time passed. Also the first input of all. */
+	tick: 1,
+	/** `message` arrived; for an append, `batches` describes the batch frames that came with it. */
+	message: 2,
+	/** The replica wants to append one batch of `count` entries as leader. */
+	propose: 3,
+	/** The sender took batches up to `index` (`bytes` long) for `peer`: the core answers with the head. */
+	sent: 4,
+	/** The stream to `peer` was lost or made anew: whatever was in flight may not arrive. */
+	disconnected: 5,
+	/** Everything appended up to `index` in truncation epoch `epoch` is durable. */
+	persisted: 6,
+	/** The hard state (`term`, `vote`) is durable. */
+	hardStateSaved: 7,
+	/** The log up to `index` was dropped. */
+	compacted: 8,
+	/** Somebody wants a linearizable read: the core answers with the round that will confirm it. */
+	read: 9,
+} as const;
+export type InputKind = (typeof InputKind)[keyof typeof InputKind];
+
+export class Input {
+	kind: InputKind = InputKind.tick;
+	/** Milliseconds of the monotonic clock; never lower than in the step before. */
+	now = 0;
+	readonly message = new Message();
+	/** append: how many batches came with it, their last index and term, in order. The first one begins
+	 * at `message.index + 1`, each next one behind the one before. */
+	batchCount = 0;
+	batchLast: Float64Array;
+	batchTerm: Float64Array;
+	/** propose: entries in the batch. */
+	count = 0;
+	/** sent, disconnected: a replica id. */
+	peer = 0;
+	/** sent, persisted, compacted. */
+	index = 0;
+	/** sent: bytes of the batches. */
+	bytes = 0;
+	/** persisted: `Output.epoch` as it was when the range was handed out. */
+	epoch = 0;
+	/** hardStateSaved. */
+	term = 0;
+	vote = 0;
+
+	constructor(batchesMax: number) {
+		this.batchLast = new Float64Array(batchesMax);
+		this.batchTerm = new Float64Array(batchesMax);
+	}
+}
+
+export const Role = { follower: 0, preCandidate: 1, candidate: 2, leader: 3 } as const;
+export type Role = (typeof Role)[keyof typeof Role];
+
+/**
+ * What one step asks for. Its order is a contract:
+ *
+ * 1. `saveHardState`: hand (term, vote) to the flusher *before* this step's append. The core sends
+ *    nothing that depends on it until `hardStateSaved` comes back.
+ * 2. `truncateTo`: cut the log behind that index, then
+ * 3. append: hand the message's batches from `appendFrom` on to the flusher, or the proposed batch as
+ *    `firstIndex` in `term`. The log write and the sends go on side by side: every message in
+ *    `messages` may be sent at once. (No acknowledgement is among them that isn't durable.)
+ * 4. `committed`: apply up to there.
+ * 5. reads, role: tell those who wait.
+ */
+export class Output {
+	/** Messages to send now: the first `messageCount` of the pool. Valid until the next step. */
+	readonly messages: Message[] = [];
+	messageCount = 0;
+	/** The input was refused: not leader (propose, sent, read), or the peer may not be sent to now. */
+	refused = false;
+	/** Term and vote changed and must be made durable. */
+	saveHardState = false;
+	term = 0;
+	vote = 0;
+	/** Cut everything behind this index; -1 = nothing. Never below `committed`. */
+	truncateTo = -1;
+	/** First of the message's batches to append; -1 = none. */
+	appendFrom = -1;
+	/** propose: the index of the batch's first entry. */
+	firstIndex = 0;
+	/** Goes along with what is appended, and comes back with `persisted`. */
+	epoch = 0;
+	/** The commit index, after this step. */
+	committed = 0;
+	/** The role, leader (0 = unknown) or term is another than before this step. */
+	roleChanged = false;
+	role: Role = Role.follower;
+	leader = 0;
+	/** This replica just became leader: propose a no-op batch (count 1) now, before anything else. */
+	becameLeader = false;
+	/** Some peer's permission to be sent to may have grown: look at `Raft.sendFrom`. */
+	wakeSenders = false;
+	/** read: the round that will confirm it. */
+	readRound = 0;
+	/** Reads of rounds up to this one are confirmed, at `readIndex`; 0 = none in this step. */
+	readConfirmed = 0;
+	readIndex = 0;
+	/** Leadership is lost: every read not yet confirmed has failed. */
+	readsFailed = false;
+}
+
+/** What the core is told at its birth; all of it is recovered from disk or configured. */
+export interface RaftOptions {
+	readonly group: number;
+	readonly id: number;
+	/** Replica ids of all voters, this one included. */
+	readonly voters: readonly number[];
+	/** Hard state. */
+	readonly term: number;
+	readonly vote: number;
+	/** The log: everything up to `compactedIndex` is dropped. */
+	readonly compactedIndex: number;
+	readonly compactedTerm: number;
+	/** Where terms change, ascending: the first index of each run of one term, above `compactedIndex`. */
+	readonly runs: readonly { readonly index: number; readonly term: number }[];
+	/** The last index in the log; it is durable. */
+	readonly lastIndex: number;
+	/** Known to be committed; at most `lastIndex`. */
+	readonly committed: number;
+	/** Seeds the election time-outs. */
+	readonly seed: number;
+	/** Monotonic ms at birth. */
+	readonly now: number;
+	/** An election starts after a silence of between one and two of these. */
+	readonly electionTimeoutMs: number;
+	readonly heartbeatMs: number;
+	/** Per peer: how much may be sent and not yet acknowledged. */
+	readonly inflightMessagesMax: number;
+	readonly inflightBytesMax: number;
+}

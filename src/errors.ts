@@ -19,7 +19,10 @@ export class NotLeader extends MillraceError {
 	/** The leader's replica id; 0 while none is known. */
 	readonly leader: number;
 	constructor(leader: number) {
-		super('NOT_LEADER', leader === 0 ? 'no leader is known now' : `replica ${leader} is the leader`);
+		super(
+			'NOT_LEADER',
+			leader === 0 ? 'no leader is known now' : `replica ${leader} is the leader`,
+		);
 		this.leader = leader;
 	}
 }

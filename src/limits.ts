@@ -1,0 +1,76 @@
+/**
+ * Every bound on memory, in one place, with the sum.
+ *
+ * A replica's memory that grows with load is its slab pool and a few bookkeeping queues, all bounded here:
+ *
+ *     slabs         slabBytes * slabsMax                                64 MiB
+ *       of which    uncommitted proposals     uncommittedBytesMax       24 MiB
+ *                   one slab per inbound stream being filled             2 MiB each
+ *                   disk reads for lagging followers and tails           2 MiB each, readSlabsMax at a time
+ *     send queues   none of their own: they point into slabs, and are bounded per peer by inflightBytesMax
+ *     clients       clientBytesMax per client connection for what is not yet sent to it
+ *     waiting       waitingBytesMax of callers' own buffers (`whenBusy: 'wait'`)
+ *     pending reads readsMax
+ *     sessions      sessionsMax * ~100 bytes
+ *
+ * When no slab is free, sockets are no longer read: TCP carries the pressure to the sender. A proposal beyond
+ * its limit is refused with `Busy` or waits, as its caller chose.
+ */
+export interface Limits {
+	/** Size of a slab; no frame is longer than half of it. */
+	readonly slabBytes: number;
+	readonly slabsMax: number;
+	/** A batch that the replica gathers is sealed at this frame length. */
+	readonly batchBytes: number;
+	/** The most entries in one batch. */
+	readonly batchEntriesMax: number;
+	/** The largest single entry, and the largest `proposeBatch`. */
+	readonly entryBytesMax: number;
+	/** Frames appended here as leader and not yet applied. */
+	readonly uncommittedBytesMax: number;
+	/** Calls that wait for room hold this many bytes of their own at most. */
+	readonly waitingBytesMax: number;
+	/** Sent to one peer and not yet acknowledged. */
+	readonly inflightBytesMax: number;
+	readonly inflightMessagesMax: number;
+	/** One append message to a peer, and one flush to disk. */
+	readonly appendBytesMax: number;
+	readonly flushBytesMax: number;
+	/** Slabs that may be used at a time to read the log back from disk. */
+	readonly readSlabsMax: number;
+	/** Reads waiting for confirmation. */
+	readonly readsMax: number;
+	/** What one client connection may have waiting to be sent to it, before it is no longer read from. */
+	readonly clientBytesMax: number;
+	/** Exactly-once sessions remembered; the one unused for longest (by the log's time) is forgotten first. */
+	readonly sessionsMax: number;
+	/** Size of a segment file. */
+	readonly segmentBytes: number;
+	/** Segments made ready ahead of need. */
+	readonly segmentsAhead: number;
+	/** Proposals are refused (`NoSpace`) when less than this is free on the file system. */
+	readonly freeBytesMin: number;
+}
+
+const MIB = 1024 * 1024;
+
+export const DEFAULT_LIMITS: Limits = {
+	slabBytes: 2 * MIB,
+	slabsMax: 32,
+	batchBytes: 256 * 1024,
+	batchEntriesMax: 65_536,
+	entryBytesMax: MIB - 4096,
+	uncommittedBytesMax: 24 * MIB,
+	waitingBytesMax: 64 * MIB,
+	inflightBytesMax: 16 * MIB,
+	inflightMessagesMax: 256,
+	appendBytesMax: MIB,
+	flushBytesMax: 4 * MIB,
+	readSlabsMax: 4,
+	readsMax: 65_536,
+	clientBytesMax: 4 * MIB,
+	sessionsMax: 10_000,
+	segmentBytes: 64 * MIB,
+	segmentsAhead: 2,
+	freeBytesMin: 256 * MIB,
+};

@@ -1,0 +1,239 @@
+import net from 'node:net';
+import { assert } from '../src/assert.js';
+import { Unavailable } from '../src/errors.js';
+import type { Address, Connection, ConnectionHandler } from '../src/io.js';
+
+/** What Node is given to read into when the handler has no place; nothing looks at it. */
+const scratch = new Uint8Array(1);
+const nothing = new Uint8Array(0);
+
+const keepAliveDelayMs = 10_000;
+
+/** What dialled and accepted connections have in common: all but the reading. */
+abstract class NativeConnection implements Connection {
+	protected readonly socket: net.Socket;
+	/** Null until `open` or `accept` has returned it. */
+	protected handler: ConnectionHandler | null = null;
+	protected paused = false;
+	#reason: Error | null = null;
+	#closing = false;
+	/** `done` of each writev under way. Writes complete in order, so one function serves them all and
+	 * takes the next from here: no closure per writev, none per slice. */
+	readonly #done: (() => void)[] = [];
+	#doneFirst = 0;
+	readonly #written: (error?: Error | null) => void;
+
+	constructor(socket: net.Socket) {
+		this.socket = socket;
+		this.#written = (error) => {
+			// A lost connection reports its writes at 'close', all of them and in order.
+			if (error || this.#closing || socket.destroyed) return;
+			this.#reportOne();
+		};
+		socket.on('error', (error) => this.close(error));
+		// Whoever ended its side is gone: nothing here goes on in one direction only.
+		socket.on('end', () => this.close());
+		socket.once('close', () => this.#end());
+	}
+
+	abstract get remote(): string;
+
+	writev(slices: readonly Uint8Array[], done: () => void): void {
+		this.#done.push(done);
+		const last = slices.length - 1;
+		const { socket } = this;
+		if (last < 1) {
+			socket.write(last < 0 ? nothing : slices[0]!, this.#written);
+			return;
+		}
+		socket.cork();
+		for (let i = 0; i < last; i++) socket.write(slices[i]!);
+		socket.write(slices[last]!, this.#written);
+		socket.uncork();
+	}
+
+	pause(): void {
+		this.paused = true;
+		this.socket.pause();
+	}
+
+	resume(): void {
+		this.paused = false;
+		if (!this.#closing) this.socket.resume();
+	}
+
+	close(reason?: Error): void {
+		if (this.#closing) return;
+		this.#closing = true;
+		this.#reason = reason ?? null;
+		this.socket.destroy();
+	}
+
+	protected get closing(): boolean {
+		return this.#closing;
+	}
+
+	/** A handler that throws loses this connection; the others know nothing of it. */
+	protected opened(): void {
+		try {
+			this.handler!.opened();
+		} catch (error) {
+			this.close(error as Error);
+		}
+	}
+
+	/** Null when the handler threw: the connection is closed then. */
+	protected space(): Uint8Array | null {
+		try {
+			const space = this.handler!.space();
+			assert(space.byteLength > 0, 'space() is at least one byte long');
+			return space;
+		} catch (error) {
+			this.close(error as Error);
+			return null;
+		}
+	}
+
+	protected received(bytes: number): void {
+		try {
+			this.handler!.received(bytes);
+		} catch (error) {
+			this.close(error as Error);
+		}
+	}
+
+	#reportOne(): void {
+		const done = this.#done[this.#doneFirst]!;
+		this.#doneFirst++;
+		if (this.#doneFirst === this.#done.length) {
+			this.#done.length = 0;
+			this.#doneFirst = 0;
+		} else if (this.#doneFirst === 1_024) {
+			this.#done.splice(0, this.#doneFirst);
+			this.#doneFirst = 0;
+		}
+		try {
+			done();
+		} catch (error) {
+			this.#reason ??= error as Error;
+			this.close(this.#reason);
+		}
+	}
+
+	#end(): void {
+		this.#closing = true;
+		while (this.#done.length > 0) this.#reportOne();
+		this.handler?.closed(this.#reason);
+	}
+}
+
+/** Node reads into the handler's memory itself: `onread`, which only dialled sockets have. */
+export class DialledConnection extends NativeConnection {
+	readonly remote: string;
+	/** Given to Node and not filled yet. Node asks again when it tries the next address of a name. */
+	#reserved: Uint8Array | null = null;
+
+	constructor(
+		address: Address,
+		timeoutMs: number,
+		open: (connection: Connection) => ConnectionHandler,
+	) {
+		super(
+			new net.Socket({
+				onread: {
+					// Only called once the socket connects, so `self` is there.
+					buffer: () => this.#place(),
+					callback: (bytes) => this.#filled(bytes),
+				},
+			}),
+		);
+		const { socket } = this;
+		this.remote = `${address.host}:${address.port}`;
+		// A socket that doesn't connect yet refuses writes; corked it keeps those that `open` makes.
+		socket.cork();
+		try {
+			this.handler = open(this);
+			if (this.closing) return;
+			const timer = setTimeout(() => {
+				this.close(new Unavailable(`${this.remote} did not answer within ${timeoutMs} ms`));
+			}, timeoutMs);
+			socket.once('close', () => clearTimeout(timer));
+			socket.connect(
+				{
+					host: address.host,
+					port: address.port,
+					noDelay: true,
+					keepAlive: true,
+					keepAliveInitialDelay: keepAliveDelayMs,
+				},
+				() => {
+					clearTimeout(timer);
+					if (!this.closing) this.opened();
+				},
+			);
+			socket.uncork();
+		} catch (error) {
+			this.close(error as Error);
+		}
+	}
+
+	#place(): Uint8Array {
+		if (this.closing) return scratch;
+		this.#reserved ??= this.space();
+		return this.#reserved ?? scratch;
+	}
+
+	#filled(bytes: number): boolean {
+		if (this.closing) return false;
+		this.#reserved = null;
+		this.received(bytes);
+		return !this.paused;
+	}
+}
+
+/** Node reads into memory of its own; from there each piece is copied to where the handler wants it. */
+export class AcceptedConnection extends NativeConnection {
+	readonly remote: string;
+	/** What a pause in the middle of a chunk left over. */
+	#rest: Uint8Array = nothing;
+	#delivering = false;
+
+	constructor(socket: net.Socket, accept: (connection: Connection) => ConnectionHandler) {
+		super(socket);
+		this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+		try {
+			this.handler = accept(this);
+		} catch (error) {
+			this.close(error as Error);
+			return;
+		}
+		if (this.closing) return;
+		this.opened();
+		socket.on('data', (chunk: Buffer) => {
+			this.#rest = this.#rest.byteLength === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+			this.#deliver();
+		});
+	}
+
+	override resume(): void {
+		this.paused = false;
+		if (this.#rest.byteLength === 0) super.resume();
+		// Never from within `resume`, and the rest before anything newer: only then does the socket go on.
+		else if (!this.#delivering) process.nextTick(() => this.#deliver());
+	}
+
+	#deliver(): void {
+		if (this.#delivering) return;
+		this.#delivering = true;
+		while (this.#rest.byteLength > 0 && !this.paused && !this.closing) {
+			const space = this.space();
+			if (space === null) break;
+			const bytes = Math.min(space.byteLength, this.#rest.byteLength);
+			space.set(bytes === this.#rest.byteLength ? this.#rest : this.#rest.subarray(0, bytes));
+			this.#rest = this.#rest.subarray(bytes);
+			this.received(bytes);
+		}
+		this.#delivering = false;
+		if (this.#rest.byteLength === 0 && !this.paused && this.socket.isPaused()) super.resume();
+	}
+}

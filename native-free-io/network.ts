@@ -1,0 +1,75 @@
+import net from 'node:net';
+import { AddressInUse } from '../src/errors.js';
+import type { Address, Connection, ConnectionHandler, Listener, Network } from '../src/io.js';
+import { AcceptedConnection, DialledConnection } from './connection.js';
+
+export interface NativeNetworkOptions {
+	/** How long a dialled address may take to answer. */
+	readonly connectTimeoutMs?: number;
+}
+
+/** `Network` on `node:net`. */
+export class NativeNetwork implements Network {
+	readonly #connectTimeoutMs: number;
+
+	constructor(options: NativeNetworkOptions = {}) {
+		this.#connectTimeoutMs = options.connectTimeoutMs ?? 2_000;
+	}
+
+	listen(
+		address: Address,
+		accept: (connection: Connection) => ConnectionHandler,
+	): Promise<Listener> {
+		return new Promise((resolve, reject) => {
+			const server = net.createServer({ noDelay: true, keepAlive: true });
+			const listener = new NativeListener(server, address.host, accept);
+			const refuse = (error: NodeJS.ErrnoException): void => {
+				reject(error.code === 'EADDRINUSE' ? new AddressInUse(address.host, address.port) : error);
+			};
+			server.once('error', refuse);
+			server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
+				server.off('error', refuse);
+				// One connection couldn't be accepted, for want of a descriptor say. Its dialler tries again.
+				server.on('error', () => {});
+				resolve(listener);
+			});
+		});
+	}
+
+	dial(address: Address, open: (connection: Connection) => ConnectionHandler): Connection {
+		return new DialledConnection(address, this.#connectTimeoutMs, open);
+	}
+}
+
+class NativeListener implements Listener {
+	readonly #server: net.Server;
+	readonly #host: string;
+	readonly #accepted = new Set<AcceptedConnection>();
+	#closed: Promise<void> | null = null;
+
+	constructor(
+		server: net.Server,
+		host: string,
+		accept: (connection: Connection) => ConnectionHandler,
+	) {
+		this.#server = server;
+		this.#host = host;
+		server.on('connection', (socket) => {
+			const connection = new AcceptedConnection(socket, accept);
+			this.#accepted.add(connection);
+			socket.once('close', () => this.#accepted.delete(connection));
+		});
+	}
+
+	get address(): Address {
+		return { host: this.#host, port: (this.#server.address() as net.AddressInfo).port };
+	}
+
+	close(): Promise<void> {
+		this.#closed ??= new Promise((resolve) => {
+			this.#server.close(() => resolve());
+			for (const connection of this.#accepted) connection.close();
+		});
+		return this.#closed;
+	}
+}

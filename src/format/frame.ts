@@ -20,6 +20,13 @@ export const FRAME_PREFIX_BYTES = 4;
 /** A prologue: words 1 to 7 of every frame of one kind. */
 export type Prologue = Uint32Array;
 
+/** A file identifier as the word it is in a frame. */
+export function identifierWord(identifier: string): number {
+	let word = 0;
+	for (let i = 0; i < 4; i++) word += identifier.charCodeAt(i) * 2 ** (8 * i);
+	return word;
+}
+
 /** Makes the prologue of a table whose fields lie `fieldOffsets` behind its start. */
 export function makePrologue(
 	identifier: string,
@@ -59,6 +66,11 @@ export function hasPrologue(memory: Memory, offset: number, prologue: Prologue):
 	const word = (offset >>> 2) + 1;
 	for (let i = 0; i < 7; i++) if (words[word + i] !== prologue[i]) return false;
 	return true;
+}
+
+/** The identifier of the frame at `offset` (12 bytes of it are there); unverified. */
+export function frameIdentifier(memory: Memory, offset: number): number {
+	return memory.words[(offset >>> 2) + 2]!;
 }
 
 /** The length of the frame at `offset`, its size word included; unverified. */

@@ -1,7 +1,7 @@
 /** The two local frames of a segment file: its header, and the mark that opens each flush. Both are 96 bytes:
  * the prologue and one struct of 64 at 32. */
 import { crc32 } from './crc32.js';
-import { hasPrologue, makePrologue, STRUCT_OFFSET, writePrologue } from './frame.js';
+import { hasPrologue, makePrologue, type Prologue, STRUCT_OFFSET, writePrologue } from './frame.js';
 import { isSafeUint64, type Memory, readUint64, writeUint64 } from './memory.js';
 
 export const SEGMENT_HEADER_BYTES = 96;
@@ -136,36 +136,58 @@ function structChecksum(m: Memory, at: number): number {
 	return crc32(m.bytes, at + STRUCT_OFFSET + 4, at + STRUCT_END);
 }
 
+const SEGMENT_NUMBERS = [
+	SEGMENT_WORD.cluster,
+	SEGMENT_WORD.segment,
+	SEGMENT_WORD.baseIndex,
+	SEGMENT_WORD.baseTerm,
+	SEGMENT_WORD.sequence,
+	SEGMENT_WORD.bytes,
+];
+const FLUSH_NUMBERS = [
+	FLUSH_WORD.sequence,
+	FLUSH_WORD.term,
+	FLUSH_WORD.index,
+	FLUSH_WORD.indexTerm,
+	FLUSH_WORD.committed,
+];
+
+/** Both kinds: as long as they must be, the right prologue, undamaged, every number in range. */
+function frameFault(
+	m: Memory,
+	at: number,
+	length: number,
+	prologue: Prologue,
+	numbers: readonly number[],
+): string | null {
+	const word = at >>> 2;
+	if (length !== STRUCT_END || m.words[word] !== STRUCT_END - 4) return 'the length is not its own';
+	if (!hasPrologue(m, at, prologue)) return 'the prologue is not the one of its identifier';
+	if (m.words[word + 8] !== structChecksum(m, at)) return 'checksum';
+	for (const number of numbers) {
+		if (!isSafeUint64(m.words, word + number)) return 'a number is out of range';
+	}
+	return null;
+}
+
+/** The door for a segment header. @returns what is wrong with it, or `null` */
+export function segmentHeaderFault(m: Memory, at: number, length: number): string | null {
+	return frameFault(m, at, length, SEGMENT_PROLOGUE, SEGMENT_NUMBERS);
+}
+
+/** The door for a flush mark. @returns what is wrong with it, or `null` */
+export function flushMarkFault(m: Memory, at: number, length: number): string | null {
+	const fault = frameFault(m, at, length, FLUSH_PROLOGUE, FLUSH_NUMBERS);
+	if (fault !== null) return fault;
+	return m.words[(at >>> 2) + FLUSH_WORD.reserved] === 0 ? null : 'reserved is not zero';
+}
+
 /** Whether a whole and undamaged segment header lies at `at` (96 bytes are there). */
 export function isSegmentHeader(m: Memory, at: number): boolean {
-	return (
-		m.words[at >>> 2] === SEGMENT_HEADER_BYTES - 4 &&
-		hasPrologue(m, at, SEGMENT_PROLOGUE) &&
-		m.words[(at >>> 2) + SEGMENT_WORD.checksum] === structChecksum(m, at) &&
-		[
-			SEGMENT_WORD.cluster,
-			SEGMENT_WORD.segment,
-			SEGMENT_WORD.baseIndex,
-			SEGMENT_WORD.baseTerm,
-			SEGMENT_WORD.sequence,
-			SEGMENT_WORD.bytes,
-		].every((number) => isSafeUint64(m.words, (at >>> 2) + number))
-	);
+	return segmentHeaderFault(m, at, SEGMENT_HEADER_BYTES) === null;
 }
 
 /** Whether a whole and undamaged flush mark lies at `at` (96 bytes are there). */
 export function isFlushMark(m: Memory, at: number): boolean {
-	return (
-		m.words[at >>> 2] === FLUSH_MARK_BYTES - 4 &&
-		hasPrologue(m, at, FLUSH_PROLOGUE) &&
-		m.words[(at >>> 2) + FLUSH_WORD.checksum] === structChecksum(m, at) &&
-		m.words[(at >>> 2) + FLUSH_WORD.reserved] === 0 &&
-		[
-			FLUSH_WORD.sequence,
-			FLUSH_WORD.term,
-			FLUSH_WORD.index,
-			FLUSH_WORD.indexTerm,
-			FLUSH_WORD.committed,
-		].every((number) => isSafeUint64(m.words, (at >>> 2) + number))
-	);
+	return flushMarkFault(m, at, FLUSH_MARK_BYTES) === null;
 }

@@ -138,15 +138,13 @@ export class DialledConnection extends NativeConnection {
 		timeoutMs: number,
 		open: (connection: Connection) => ConnectionHandler,
 	) {
-		super(
-			new net.Socket({
-				onread: {
-					// Only called once the socket connects, so `self` is there.
-					buffer: () => this.#place(),
-					callback: (bytes) => this.#filled(bytes),
-				},
-			}),
-		);
+		const onread: net.OnReadOpts = {
+			// Only called once the socket connects.
+			buffer: () => this.#place(),
+			callback: (bytes) => this.#filled(bytes),
+		};
+		// The type of the options leaves `onread` out.
+		super(new net.Socket({ onread } as net.SocketConstructorOpts));
 		const { socket } = this;
 		this.remote = `${address.host}:${address.port}`;
 		// A socket that doesn't connect yet refuses writes; corked it keeps those that `open` makes.

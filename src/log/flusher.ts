@@ -1,0 +1,295 @@
+import { assert } from '../assert.js';
+import { Memory } from '../format/memory.js';
+import {
+	FLUSH_MARK_BYTES,
+	SEGMENT_HEADER_BYTES,
+	writeFlushMark,
+	writeSegmentHeader,
+} from '../format/segment-frames.js';
+import type { Slab } from '../format/slab.js';
+import type { DiskFile } from '../io.js';
+import type { LogIndex } from './log-index.js';
+import { PendingBatches } from './pending-batches.js';
+import type { RecoveredFiles } from './recovery.js';
+import type { SegmentStore } from './segment-store.js';
+import type { LogOptions, LogPosition } from './types.js';
+
+/** Told when a flush is durable. */
+export type OnPersisted = (index: number, epoch: number, term: number, vote: number) => void;
+
+/**
+ * Writes batches and hard state: one flush in flight, and everything that comes meanwhile joins the next one.
+ *
+ *     append, setHardState, truncate  ->  pending  ->  one writev [header] mark batch batch ...  ->  onPersisted
+ *
+ * Who owns what: the flusher holds each pending batch's slab until its flush is done.
+ */
+export class Flusher {
+	readonly #options: LogOptions;
+	readonly #store: SegmentStore;
+	readonly #index: LogIndex;
+	readonly #onPersisted: OnPersisted;
+	readonly #onFailure: (error: Error) => void;
+	readonly #pending = new PendingBatches();
+	/** Segment header and flush mark; one flush in flight, so one is enough. */
+	readonly #heads = new Memory(SEGMENT_HEADER_BYTES + FLUSH_MARK_BYTES);
+	readonly #headAndMark: Uint8Array;
+	readonly #markAlone: Uint8Array;
+	#slices: Uint8Array[] = [];
+
+	#file: DiskFile | null = null;
+	#segment = 0;
+	/** Where the next flush goes in the segment. */
+	#position: number;
+	#sequence: number;
+	/** The log's end before the first pending batch. */
+	#base: LogPosition;
+
+	#term: number;
+	#vote: number;
+	#committed = 0;
+	#savedTerm: number;
+	#savedVote: number;
+
+	#state: 'idle' | 'writing' | 'waiting' | 'stopped' = 'idle';
+	/** What is in flight. */
+	#flushBatches = 0;
+	#flushBytes = 0;
+	/** The lowest index the log was cut to since the flush in flight began. */
+	#cutTo = Number.POSITIVE_INFINITY;
+	#scheduled = false;
+	#onIdle: (() => void) | null = null;
+
+	/** For metrics. */
+	flushes = 0;
+	flushedBytes = 0;
+	segmentWaits = 0;
+
+	constructor(
+		options: LogOptions,
+		store: SegmentStore,
+		files: RecoveredFiles,
+		onPersisted: OnPersisted,
+		onFailure: (error: Error) => void,
+	) {
+		this.#options = options;
+		this.#store = store;
+		this.#index = files.index;
+		this.#onPersisted = onPersisted;
+		this.#onFailure = onFailure;
+		this.#position = files.position;
+		this.#sequence = files.nextSequence;
+		this.#base = files.recovered.end;
+		this.#term = this.#savedTerm = files.recovered.term;
+		this.#vote = this.#savedVote = files.recovered.vote;
+		this.#headAndMark = this.#heads.bytes;
+		this.#markAlone = this.#heads.slice(SEGMENT_HEADER_BYTES, FLUSH_MARK_BYTES);
+	}
+
+	/** Opens the segment that recovery ended in. */
+	async start(): Promise<void> {
+		const last = this.#store.live.at(-1);
+		if (last === undefined) return;
+		this.#file = await this.#store.openFile(last.number);
+		this.#segment = last.number;
+	}
+
+	/** Batches handed over and not yet durable. */
+	get pendingBatches(): number {
+		return this.#pending.count + this.#flushBatches;
+	}
+
+	get pendingBytes(): number {
+		return this.#pending.bytes + this.#flushBytes;
+	}
+
+	/** Takes a batch. Its slab is held until it is durable. */
+	append(slab: Slab, offset: number, length: number, epoch: number): void {
+		slab.retain();
+		this.#pending.push(slab, offset, length, epoch);
+		this.#schedule();
+	}
+
+	/** Cuts the log behind `to`. What is pending behind it is not written any more; for the rest the next
+	 * flush's mark says so. Nothing on the disk is touched. */
+	truncate(to: LogPosition): void {
+		this.#pending.popAbove(to.index);
+		if (to.index < this.#base.index) this.#base = to;
+		this.#cutTo = Math.min(this.#cutTo, to.index);
+		this.#index.truncate(to.index);
+	}
+
+	setHardState(term: number, vote: number): void {
+		this.#term = term;
+		this.#vote = vote;
+		this.#schedule();
+	}
+
+	/** Rides along with the next flush, as a hint. */
+	setCommitted(index: number): void {
+		this.#committed = index;
+	}
+
+	/** At the end of the turn, so that all that comes in this turn is one flush. */
+	#schedule(): void {
+		if (this.#scheduled || this.#state !== 'idle') return;
+		this.#scheduled = true;
+		this.#options.clock.endOfTurn(() => {
+			this.#scheduled = false;
+			if (this.#state === 'idle') this.#pump();
+		});
+	}
+
+	get #isHardStateDirty(): boolean {
+		return this.#term !== this.#savedTerm || this.#vote !== this.#savedVote;
+	}
+
+	#pump(): void {
+		const first = this.#pending.count === 0 ? 0 : this.#pending.firstLength;
+		if (first === 0 && !this.#isHardStateDirty) {
+			this.#becomeIdle();
+			return;
+		}
+		const isNewSegment =
+			this.#file === null ||
+			this.#position + FLUSH_MARK_BYTES + first > this.#options.limits.segmentBytes;
+		if (isNewSegment) this.#roll();
+		else this.#flush(false);
+	}
+
+	#becomeIdle(): void {
+		this.#state = 'idle';
+		const callback = this.#onIdle;
+		this.#onIdle = null;
+		callback?.();
+	}
+
+	/** Goes on in the next segment, as soon as one is ready. */
+	#roll(): void {
+		const next = this.#store.take(this.#base);
+		this.#state = 'waiting';
+		if (next === null) {
+			this.segmentWaits += 1;
+			this.#store.whenReady(() => this.#roll());
+			return;
+		}
+		const old = this.#file;
+		this.#file = null;
+		this.#store
+			.openFile(next.number)
+			.then(async (file) => {
+				await old?.close();
+				if (this.#state !== 'waiting') return await file.close();
+				this.#file = file;
+				this.#segment = next.number;
+				this.#position = 0;
+				this.#flush(true);
+			})
+			.catch((error: Error) => this.#fail(error));
+	}
+
+	/** One write: everything pending that fits the segment and the limit. */
+	#flush(isNewSegment: boolean): void {
+		const { segmentBytes, flushBytesMax } = this.#options.limits;
+		const headBytes = FLUSH_MARK_BYTES + (isNewSegment ? SEGMENT_HEADER_BYTES : 0);
+		const room = Math.min(segmentBytes - this.#position - headBytes, flushBytesMax);
+		this.#slices = [isNewSegment ? this.#headAndMark : this.#markAlone];
+		this.#flushBytes = this.#pending.take(room, this.#slices);
+		this.#flushBatches = this.#pending.taken;
+		this.#cutTo = Number.POSITIVE_INFINITY;
+		if (isNewSegment) this.#writeHeader();
+		this.#writeMark();
+		const position = this.#position;
+		this.#state = 'writing';
+		const term = this.#term;
+		const vote = this.#vote;
+		this.#file!.writev(this.#slices, position, (error) => {
+			if (error !== null) this.#fail(error);
+			else if (this.#state === 'writing') this.#flushed(position + headBytes, term, vote);
+		});
+	}
+
+	#writeHeader(): void {
+		writeSegmentHeader(this.#heads, 0, {
+			group: this.#options.group,
+			cluster: this.#options.clusterNumber,
+			replica: this.#options.replica,
+			baseChecksum: this.#base.checksum,
+			baseIndex: this.#base.index,
+			baseTerm: this.#base.term,
+			segment: this.#segment,
+			sequence: this.#sequence,
+			bytes: this.#options.limits.segmentBytes,
+		});
+	}
+
+	#writeMark(): void {
+		writeFlushMark(this.#heads, SEGMENT_HEADER_BYTES, {
+			group: this.#options.group,
+			sequence: this.#sequence,
+			term: this.#term,
+			vote: this.#vote,
+			index: this.#base.index,
+			indexTerm: this.#base.term,
+			parent: this.#base.checksum,
+			committed: Math.min(this.#committed, this.#base.index),
+			bytes: this.#flushBytes,
+		});
+		this.#sequence += 1;
+		if (this.#flushBatches > 0) this.#base = this.#pending.takenEnd;
+	}
+
+	#flushed(batchesPosition: number, term: number, vote: number): void {
+		this.flushes += 1;
+		this.flushedBytes += this.#flushBytes;
+		this.#position = batchesPosition + this.#flushBytes;
+		this.#savedTerm = term;
+		this.#savedVote = vote;
+		const { lastIndex, epoch } = this.#settle(batchesPosition);
+		this.#state = 'idle';
+		this.#onPersisted(lastIndex, epoch, term, vote);
+		// What the completion brought joins the next flush, which begins at once.
+		if (this.#state === 'idle') this.#pump();
+	}
+
+	/** Enters the written batches in the index and lets go of their slabs. */
+	#settle(batchesPosition: number): { lastIndex: number; epoch: number } {
+		let position = batchesPosition;
+		let lastIndex = 0;
+		let epoch = 0;
+		for (let i = 0; i < this.#flushBatches; i++) {
+			const batch = this.#pending.shift();
+			lastIndex = batch.lastIndex;
+			epoch = batch.epoch;
+			if (lastIndex <= this.#cutTo) this.#index.add(batch.firstIndex, this.#segment, position);
+			position += batch.length;
+			batch.slab.release();
+		}
+		this.#flushBatches = 0;
+		this.#flushBytes = 0;
+		return { lastIndex, epoch };
+	}
+
+	#fail(error: Error): void {
+		if (this.#state === 'stopped') return;
+		this.#becomeIdle();
+		this.#state = 'stopped';
+		this.#onFailure(error);
+	}
+
+	/** Waits until everything handed over is durable (or the flusher has failed); then takes no more. */
+	async close(): Promise<void> {
+		if (this.#state !== 'stopped') {
+			await new Promise<void>((resolve) => {
+				this.#onIdle = resolve;
+				if (this.#state === 'idle') this.#pump();
+			});
+		}
+		assert(
+			this.#state === 'idle' || this.#state === 'stopped',
+			'nothing is in flight at the close',
+		);
+		this.#state = 'stopped';
+		await this.#file?.close();
+	}
+}

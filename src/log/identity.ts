@@ -1,0 +1,56 @@
+import { WrongDirectory } from '../errors.js';
+import type { Disk } from '../io.js';
+
+const FILE_NAME = 'identity.json';
+/** The format of everything in the directory. */
+const FORMAT = 1;
+
+/** Whose directory it is. */
+export interface Identity {
+	readonly cluster: string;
+	readonly replica: number;
+	readonly group: number;
+}
+
+/** Makes the directory bear this identity, or makes sure that it already does.
+ * Errors: `WrongDirectory` if it is another's, or has lost the file. */
+export async function claimIdentity(
+	disk: Disk,
+	directory: string,
+	identity: Identity,
+): Promise<void> {
+	const path = `${directory}/${FILE_NAME}`;
+	const bytes = await disk.readSmall(path);
+	if (bytes !== null) return requireSame(directory, bytes, identity);
+	const names = await disk.list(directory);
+	if (names.includes('log')) {
+		throw new WrongDirectory(directory, `has a log, but no ${FILE_NAME}: whose is it?`);
+	}
+	const text = JSON.stringify({ format: FORMAT, ...identity }, null, '\t');
+	await disk.writeSmall(path, new TextEncoder().encode(`${text}\n`));
+}
+
+function requireSame(directory: string, bytes: Uint8Array, identity: Identity): void {
+	const found = parse(directory, bytes);
+	if (found['format'] !== FORMAT) {
+		throw new WrongDirectory(directory, `format ${found['format']} is not known here`);
+	}
+	for (const field of ['cluster', 'replica', 'group'] as const) {
+		if (found[field] !== identity[field]) {
+			throw new WrongDirectory(
+				directory,
+				`it belongs to ${field} ${found[field]}, not ${identity[field]}`,
+			);
+		}
+	}
+}
+
+function parse(directory: string, bytes: Uint8Array): Record<string, unknown> {
+	try {
+		const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+		if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+	} catch {
+		// Falls through: not JSON is as wrong as JSON of another shape.
+	}
+	throw new WrongDirectory(directory, `${FILE_NAME} is damaged`);
+}

@@ -1,0 +1,150 @@
+import { assert } from '../assert.js';
+import { batchHeaderChecksum, batchLastIndex, batchTerm } from '../format/batch.js';
+import type { Memory } from '../format/memory.js';
+import type { Slab } from '../format/slab.js';
+import { Flusher, type OnPersisted } from './flusher.js';
+import type { LogIndex } from './log-index.js';
+import { LogReader, type ReadRun } from './log-reader.js';
+import { type RecoveredFiles, recover } from './recovery.js';
+import { SegmentStore } from './segment-store.js';
+import type { LogOptions, LogPosition, Recovered } from './types.js';
+
+export interface LogEvents {
+	/** Everything up to `index` is durable, and so is the hard state (term, vote). */
+	readonly onPersisted: OnPersisted;
+	/** A write or sync failed. Nothing is durable any more that wasn't before; the log takes nothing more. */
+	readonly onFailure: (error: Error) => void;
+}
+
+/** The log at rest: a run of batches, durable in order, and the hard state that rides along with it. */
+export class Log {
+	readonly recovered: Recovered;
+	readonly #options: LogOptions;
+	readonly #store: SegmentStore;
+	readonly #index: LogIndex;
+	readonly #flusher: Flusher;
+	readonly #reader: LogReader;
+	/** Behind everything handed over, durable or not. */
+	#end: LogPosition;
+	#base: LogPosition;
+
+	/** Recovers what is in the directory. Errors: `Corruption`, `WrongDirectory`, `DiskError`. */
+	static async open(options: LogOptions, events: LogEvents): Promise<Log> {
+		const store = new SegmentStore(options);
+		const files = await recover(options, store);
+		const log = new Log(options, store, files, events);
+		store.start(files.live, files.ahead, events.onFailure);
+		await log.#flusher.start();
+		return log;
+	}
+
+	private constructor(
+		options: LogOptions,
+		store: SegmentStore,
+		files: RecoveredFiles,
+		events: LogEvents,
+	) {
+		this.#options = options;
+		this.#store = store;
+		this.#index = files.index;
+		this.recovered = files.recovered;
+		this.#base = files.recovered.base;
+		this.#end = files.recovered.end;
+		this.#flusher = new Flusher(options, store, files, events.onPersisted, events.onFailure);
+		this.#reader = new LogReader(options, store, files.index);
+	}
+
+	/** Where the next batch goes: its index is `end.index + 1`, its parent `end.checksum`. */
+	get end(): LogPosition {
+		return this.#end;
+	}
+
+	/** Everything up to here was dropped. */
+	get base(): LogPosition {
+		return this.#base;
+	}
+
+	get pendingBatches(): number {
+		return this.#flusher.pendingBatches;
+	}
+
+	get pendingBytes(): number {
+		return this.#flusher.pendingBytes;
+	}
+
+	/** Too little room on the file system to go on: refuse proposals. */
+	get noSpace(): boolean {
+		return this.#store.noSpace;
+	}
+
+	/** Takes a stamped, validated batch that continues the log; its slab is held until it is durable. */
+	append(slab: Slab, offset: number, length: number, epoch: number): void {
+		this.#flusher.append(slab, offset, length, epoch);
+		this.#end = {
+			index: batchLastIndex(slab, offset),
+			term: batchTerm(slab, offset),
+			checksum: batchHeaderChecksum(slab, offset),
+		};
+	}
+
+	/** Cuts everything behind `to`. An append follows in the same step. */
+	truncate(to: LogPosition): void {
+		assert(to.index >= this.#base.index, 'what was dropped is not cut');
+		this.#flusher.truncate(to);
+		this.#end = to;
+	}
+
+	/** `onPersisted` tells when it is durable. */
+	setHardState(term: number, vote: number): void {
+		this.#flusher.setHardState(term, vote);
+	}
+
+	setCommitted(index: number): void {
+		this.#flusher.setCommitted(index);
+	}
+
+	/** Reads durable batches back; see `LogReader.read`. */
+	read(index: number, lastIndex: number, memory: Memory, bytesMax: number): Promise<ReadRun> {
+		return this.#reader.read(index, lastIndex, memory, bytesMax);
+	}
+
+	/**
+	 * Drops whole segments from the front while more than `retainBytes` are kept and nothing above `index` is lost.
+	 * @returns whether `base` has moved
+	 */
+	compact(index: number, retainBytes: number): boolean {
+		let moved = false;
+		const { live } = this.#store;
+		while (live.length > 1 && live[1]!.base.index <= index) {
+			if (this.#store.liveBytes - this.#options.limits.segmentBytes < retainBytes) break;
+			this.#store.dropOldest();
+			moved = true;
+		}
+		if (moved) {
+			this.#base = live[0]!.base;
+			this.#index.dropBelow(live[0]!.number);
+			this.#reader.dropBelow(live[0]!.number);
+		}
+		return moved;
+	}
+
+	/** For metrics. */
+	counters(): Record<string, number> {
+		return {
+			flushes: this.#flusher.flushes,
+			flushedBytes: this.#flusher.flushedBytes,
+			segmentWaits: this.#flusher.segmentWaits,
+			segmentsCreated: this.#store.created,
+			segmentsRecycled: this.#store.recycled,
+			segmentsLive: this.#store.live.length,
+			logIndexPoints: this.#index.count,
+		};
+	}
+
+	/** Makes durable what was handed over, then lets go of the files. */
+	async close(): Promise<void> {
+		await this.#flusher.close();
+		await this.#store.close();
+		await this.#reader.close();
+	}
+}

@@ -1,0 +1,184 @@
+/**
+ * Opens what a crash, a clean stop or a failing disk left behind.
+ *
+ * One flush is in flight at a time, so a flush with a later one behind it was complete: if it isn't whole now,
+ * data that may have been acknowledged is hurt. That is `Corruption`: nothing is cut and nothing is written.
+ * A damaged flush with nothing behind it is the one that the crash interrupted; nobody was told that it was
+ * durable, so its damaged part is cut off.
+ */
+
+import { Corruption, WrongDirectory } from '../errors.js';
+import { batchCount, batchIndex, batchTerm } from '../format/batch.js';
+import { Memory } from '../format/memory.js';
+import {
+	FLUSH_MARK_BYTES,
+	type FlushMarkNumbers,
+	type SegmentHeaderNumbers,
+	writeFlushMark,
+} from '../format/segment-frames.js';
+import { LogIndex } from './log-index.js';
+import { findLaterMark, LogScan, type LogVisitor, type ScanStop } from './scan.js';
+import { type LiveSegment, type SegmentStore, writeSlices } from './segment-store.js';
+import { SegmentWindow } from './segment-window.js';
+import type { LogOptions, Recovered } from './types.js';
+
+/** The state of a log's files after recovery: where the flusher goes on. */
+export interface RecoveredFiles {
+	readonly recovered: Recovered;
+	readonly index: LogIndex;
+	readonly live: readonly LiveSegment[];
+	readonly ahead: readonly number[];
+	/** Where the next flush goes in the last live segment. */
+	readonly position: number;
+	readonly nextSequence: number;
+}
+
+/** Gathers what the rest of the engine must know about the log that is scanned. */
+class Gatherer implements LogVisitor {
+	readonly index = new LogIndex();
+	readonly live: LiveSegment[] = [];
+	readonly runs: { index: number; term: number }[] = [];
+	readonly #options: LogOptions;
+	readonly #store: SegmentStore;
+	#lastIndex = 0;
+	term = 0;
+	vote = 0;
+	committed = 0;
+
+	constructor(options: LogOptions, store: SegmentStore) {
+		this.#options = options;
+		this.#store = store;
+	}
+
+	segment(header: SegmentHeaderNumbers): void {
+		const { clusterNumber, replica, group } = this.#options;
+		if (header.cluster !== clusterNumber || header.replica !== replica || header.group !== group) {
+			const path = this.#store.path(header.segment);
+			throw new WrongDirectory(path, 'the segment belongs to another cluster, replica or group');
+		}
+		const { baseIndex, baseTerm, baseChecksum } = header;
+		const base = { index: baseIndex, term: baseTerm, checksum: baseChecksum };
+		this.live.push({ number: header.segment, base });
+		if (this.live.length === 1) this.#lastIndex = baseIndex;
+	}
+
+	flush(mark: FlushMarkNumbers): void {
+		this.term = mark.term;
+		this.vote = mark.vote;
+		this.committed = Math.max(this.committed, mark.committed);
+		if (mark.index === this.#lastIndex) return;
+		this.index.truncate(mark.index);
+		while (this.runs.length > 0 && this.runs.at(-1)!.index > mark.index) this.runs.pop();
+		this.#lastIndex = mark.index;
+	}
+
+	batch(memory: Memory, offset: number, _length: number, segment: number, position: number): void {
+		const first = batchIndex(memory, offset);
+		const term = batchTerm(memory, offset);
+		this.index.add(first, segment, position);
+		if (this.runs.at(-1)?.term !== term) this.runs.push({ index: first, term });
+		this.#lastIndex = first + batchCount(memory, offset) - 1;
+	}
+}
+
+export async function recover(options: LogOptions, store: SegmentStore): Promise<RecoveredFiles> {
+	const numbers = await store.list();
+	const gatherer = new Gatherer(options, store);
+	const scan = new LogScan(gatherer, options.limits.slabBytes / 2);
+	const memory = new Memory(2 * options.limits.slabBytes);
+	requireContiguous(numbers, store);
+	for (const number of numbers) {
+		if (!(await withWindow(options, store, number, memory, (w) => scan.scanSegment(number, w))))
+			break;
+	}
+	const stop = scan.stop;
+	await refuseCorruption(options, store, numbers, stop, memory);
+	const live = gatherer.live.filter((segment) => segment.number <= stop.segment);
+	const tornBytes = await cutTornFlush(options, store, stop);
+	return {
+		recovered: {
+			base: stop.base,
+			end: stop.end,
+			term: gatherer.term,
+			vote: gatherer.vote,
+			committed: Math.min(gatherer.committed, stop.end.index),
+			runs: gatherer.runs,
+			tornBytes,
+		},
+		index: gatherer.index,
+		live,
+		ahead: numbers.filter((number) => number > stop.segment),
+		position: stop.position,
+		nextSequence: stop.nextSequence,
+	};
+}
+
+function requireContiguous(numbers: readonly number[], store: SegmentStore): void {
+	for (let i = 1; i < numbers.length; i++) {
+		const expected = numbers[i - 1]! + 1;
+		if (numbers[i] !== expected) {
+			throw new Corruption(store.path(expected), 0, 'the segment is missing');
+		}
+	}
+}
+
+/** Throws if a flush exists that was written after the one that isn't whole. */
+async function refuseCorruption(
+	options: LogOptions,
+	store: SegmentStore,
+	numbers: readonly number[],
+	stop: ScanStop,
+	memory: Memory,
+): Promise<void> {
+	if (stop.segment === 0 && numbers.length > 0 && numbers[0] !== 1) {
+		throw new Corruption(store.path(numbers[0]!), 0, 'the first segment has no valid header');
+	}
+	const where = store.path(stop.segment === 0 ? 1 : stop.segment);
+	const at = stop.damage?.position ?? stop.position;
+	if (stop.damage?.isImpossible) throw new Corruption(where, at, stop.damage.what);
+	// The interrupted flush may have left its own mark anywhere it was written to, but no later one.
+	const later = stop.damage === null ? stop.nextSequence + 1 : stop.nextSequence;
+	for (const number of numbers.filter((candidate) => candidate >= stop.segment)) {
+		const from = number === stop.segment ? stop.position : 0;
+		const found = await withWindow(options, store, number, memory, (window) =>
+			findLaterMark(window, number, from, later),
+		);
+		if (found === null) continue;
+		const what = stop.damage?.what ?? `flush ${stop.nextSequence} is damaged`;
+		throw new Corruption(where, at, `${what}, but ${found}`);
+	}
+}
+
+/** Makes a torn flush a whole one that ends before the damage. @returns the bytes cut off */
+async function cutTornFlush(
+	options: LogOptions,
+	store: SegmentStore,
+	stop: ScanStop,
+): Promise<number> {
+	if (stop.damage === null || stop.mark === null) return 0;
+	const bytes = stop.position - stop.markPosition - FLUSH_MARK_BYTES;
+	const memory = new Memory(FLUSH_MARK_BYTES);
+	writeFlushMark(memory, 0, { ...stop.mark, bytes });
+	const file = await options.disk.open(store.path(stop.segment), 'write', true);
+	try {
+		await writeSlices(file, [memory.bytes], stop.markPosition);
+	} finally {
+		await file.close();
+	}
+	return stop.mark.bytes - bytes;
+}
+
+async function withWindow<T>(
+	options: LogOptions,
+	store: SegmentStore,
+	number: number,
+	memory: Memory,
+	use: (window: SegmentWindow) => Promise<T>,
+): Promise<T> {
+	const file = await options.disk.open(store.path(number), 'read', false);
+	try {
+		return await use(new SegmentWindow(file, memory));
+	} finally {
+		await file.close();
+	}
+}

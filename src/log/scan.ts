@@ -1,0 +1,216 @@
+import {
+	batchCount,
+	batchFault,
+	batchHeaderChecksum,
+	batchIndex,
+	batchParent,
+	batchTerm,
+	isBatch,
+} from '../format/batch.js';
+import { FRAME_BYTES_MIN, frameLength, isPlausibleLength } from '../format/frame.js';
+import type { Memory } from '../format/memory.js';
+import {
+	FLUSH_MARK_BYTES,
+	type FlushMarkNumbers,
+	isFlushMark,
+	isSegmentHeader,
+	readFlushMark,
+	readSegmentHeader,
+	SEGMENT_HEADER_BYTES,
+	type SegmentHeaderNumbers,
+} from '../format/segment-frames.js';
+import { segmentName } from './segment-store.js';
+import type { SegmentWindow } from './segment-window.js';
+import { LOG_START, type LogPosition } from './types.js';
+
+/** Who is told of what a scan finds, in the order in which it was written. */
+export interface LogVisitor {
+	segment?(header: SegmentHeaderNumbers): void;
+	/** `mark.index` below the log's end so far = the log was truncated to it. */
+	flush?(mark: FlushMarkNumbers): void;
+	batch?(memory: Memory, offset: number, length: number, segment: number, position: number): void;
+}
+
+export interface Damage {
+	/** Where in the segment it begins. */
+	readonly position: number;
+	readonly what: string;
+	/** No torn write could have done this. */
+	readonly isImpossible: boolean;
+}
+
+/** Where a scan stopped, and what stood in its way. */
+export interface ScanStop {
+	/** The segment in which the log ends, and the position at which the next flush goes. */
+	readonly segment: number;
+	readonly position: number;
+	/** Set when a flush's mark is whole but its batches are not. */
+	readonly damage: Damage | null;
+	/** The last whole mark, and its position; null in a log that never had a flush. */
+	readonly mark: FlushMarkNumbers | null;
+	readonly markPosition: number;
+	readonly end: LogPosition;
+	readonly base: LogPosition;
+	/** Sequence of the flush that was not found. */
+	readonly nextSequence: number;
+}
+
+/**
+ * Walks a log flush by flush, segment by segment, and stops at the first flush that isn't there whole.
+ * It judges nothing: whether that is the log's end, a torn tail or corruption is `recovery.ts`'s.
+ */
+export class LogScan {
+	readonly #visitor: LogVisitor;
+	readonly #frameBytesMax: number;
+	base: LogPosition = LOG_START;
+	end: LogPosition = LOG_START;
+	#segment = 0;
+	#position = 0;
+	#sequence = 1;
+	#mark: FlushMarkNumbers | null = null;
+	#markPosition = 0;
+	#damage: Damage | null = null;
+
+	constructor(visitor: LogVisitor, frameBytesMax: number) {
+		this.#visitor = visitor;
+		this.#frameBytesMax = frameBytesMax;
+	}
+
+	/** Scans the next segment. @returns false if the log doesn't go on in it */
+	async scanSegment(number: number, window: SegmentWindow): Promise<boolean> {
+		if ((await window.load(0, SEGMENT_HEADER_BYTES)) < SEGMENT_HEADER_BYTES) return false;
+		if (!isSegmentHeader(window.memory, window.offsetOf(0))) return false;
+		const header = readSegmentHeader(window.memory, window.offsetOf(0));
+		if (header.segment !== number) return false;
+		if (this.#segment === 0) this.#beginAt(header);
+		else if (header.sequence !== this.#sequence) return false;
+		// The header and the segment's first flush are one write: without that flush, the header means nothing.
+		const before = { segment: this.#segment, position: this.#position };
+		this.#segment = number;
+		this.#position = SEGMENT_HEADER_BYTES;
+		this.#visitor.segment?.(header);
+		let flushes = 0;
+		while (this.#damage === null && (await this.#scanFlush(window))) flushes += 1;
+		if (flushes === 0 && this.#damage === null && before.segment !== 0) {
+			this.#segment = before.segment;
+			this.#position = before.position;
+			return false;
+		}
+		return this.#damage === null;
+	}
+
+	#beginAt(header: SegmentHeaderNumbers): void {
+		this.base = { index: header.baseIndex, term: header.baseTerm, checksum: header.baseChecksum };
+		this.end = this.base;
+		this.#sequence = header.sequence;
+	}
+
+	async #scanFlush(window: SegmentWindow): Promise<boolean> {
+		const start = this.#position;
+		if ((await window.load(start, FLUSH_MARK_BYTES)) < FLUSH_MARK_BYTES) return false;
+		if (!isFlushMark(window.memory, window.offsetOf(start))) return false;
+		const mark = readFlushMark(window.memory, window.offsetOf(start));
+		if (mark.sequence !== this.#sequence) return false;
+		this.#sequence += 1;
+		this.#mark = mark;
+		this.#markPosition = start;
+		this.#position = start + FLUSH_MARK_BYTES;
+		if (!this.#joins(mark)) {
+			const what = `flush ${mark.sequence} does not join the log before it`;
+			this.#damage = { position: start, what, isImpossible: true };
+			return false;
+		}
+		this.#visitor.flush?.(mark);
+		this.end = { index: mark.index, term: mark.indexTerm, checksum: mark.parent };
+		return await this.#scanBatches(window, this.#position + mark.bytes);
+	}
+
+	/** A mark is only written once everything before it is durable. */
+	#joins(mark: FlushMarkNumbers): boolean {
+		if (mark.index === this.end.index) return mark.parent === this.end.checksum;
+		return mark.index < this.end.index && mark.index >= this.base.index;
+	}
+
+	async #scanBatches(window: SegmentWindow, flushEnd: number): Promise<boolean> {
+		while (this.#position < flushEnd) {
+			const fault = await this.#scanBatch(window, flushEnd);
+			if (fault !== null) {
+				this.#damage = { position: this.#position, what: fault, isImpossible: false };
+				return false;
+			}
+		}
+		return true;
+	}
+
+	/** @returns what is wrong with the batch at the current position, or null and moves behind it */
+	async #scanBatch(window: SegmentWindow, flushEnd: number): Promise<string | null> {
+		const start = this.#position;
+		const room = flushEnd - start;
+		if (room < FRAME_BYTES_MIN || (await window.load(start, FRAME_BYTES_MIN)) < FRAME_BYTES_MIN) {
+			return 'the file ends within a flush';
+		}
+		const length = frameLength(window.memory, window.offsetOf(start));
+		if (!isPlausibleLength(length, Math.min(room, this.#frameBytesMax)))
+			return 'a frame of no length';
+		if ((await window.load(start, length)) < length) return 'the file ends within a batch';
+		const memory = window.memory;
+		const offset = window.offsetOf(start);
+		if (!isBatch(memory, offset)) return 'not a batch';
+		const fault = batchFault(memory, offset, length) ?? this.#chainFault(memory, offset);
+		if (fault !== null) return fault;
+		this.#visitor.batch?.(memory, offset, length, this.#segment, start);
+		this.end = {
+			index: batchIndex(memory, offset) + batchCount(memory, offset) - 1,
+			term: batchTerm(memory, offset),
+			checksum: batchHeaderChecksum(memory, offset),
+		};
+		this.#position = start + length;
+		return null;
+	}
+
+	#chainFault(memory: Memory, offset: number): string | null {
+		if (batchIndex(memory, offset) !== this.end.index + 1) return 'a gap in the indexes';
+		if (batchParent(memory, offset) !== this.end.checksum)
+			return 'not the child of the batch before';
+		if (batchTerm(memory, offset) < this.end.term) return 'a term that goes back';
+		return null;
+	}
+
+	get stop(): ScanStop {
+		return {
+			segment: this.#segment,
+			position: this.#position,
+			damage: this.#damage,
+			mark: this.#mark,
+			markPosition: this.#markPosition,
+			end: this.end,
+			base: this.base,
+			nextSequence: this.#sequence,
+		};
+	}
+}
+
+/** Looks for a flush mark of at least `sequence`, at any multiple of 8 from `from` on.
+ * @returns a description of where the first one is, or null */
+export async function findLaterMark(
+	window: SegmentWindow,
+	number: number,
+	from: number,
+	sequence: number,
+): Promise<string | null> {
+	let position = from;
+	for (;;) {
+		const there = await window.load(position, FLUSH_MARK_BYTES);
+		if (there < FLUSH_MARK_BYTES) return null;
+		const memory = window.memory;
+		const last = window.end - FLUSH_MARK_BYTES;
+		for (let offset = window.offsetOf(position); offset <= last; offset += 8, position += 8) {
+			if (memory.words[offset >>> 2] !== FLUSH_MARK_BYTES - 4 || !isFlushMark(memory, offset))
+				continue;
+			const mark = readFlushMark(memory, offset);
+			if (mark.sequence >= sequence) {
+				return `flush ${mark.sequence} is at byte ${position} of ${segmentName(number)}`;
+			}
+		}
+	}
+}

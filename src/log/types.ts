@@ -1,0 +1,41 @@
+import type { Clock, Disk } from '../io.js';
+import type { Limits } from '../limits.js';
+
+/** A place between two batches: the end of everything up to `index`. */
+export interface LogPosition {
+	readonly index: number;
+	/** Term of the entry at `index`; 0 at the log's start. */
+	readonly term: number;
+	/** Header checksum of the batch that ends there: the next one's `parent`. */
+	readonly checksum: number;
+}
+
+export const LOG_START: LogPosition = { index: 0, term: 0, checksum: 0 };
+
+export interface LogOptions {
+	readonly disk: Disk;
+	readonly clock: Clock;
+	/** The replica's directory; segments are in `log` below it. */
+	readonly directory: string;
+	readonly clusterNumber: number;
+	readonly replica: number;
+	readonly group: number;
+	readonly durability: 'sync' | 'os';
+	readonly limits: Limits;
+}
+
+/** What recovery found: the log as it was acknowledged, and where to go on. */
+export interface Recovered {
+	/** Everything up to here was dropped. */
+	readonly base: LogPosition;
+	readonly end: LogPosition;
+	/** Hard state. */
+	readonly term: number;
+	readonly vote: number;
+	/** Was known to be committed; never above `end.index`. */
+	readonly committed: number;
+	/** Where terms change: first index of each run, above `base.index`. */
+	readonly runs: readonly { readonly index: number; readonly term: number }[];
+	/** Bytes of a torn flush that were cut off; 0 after a clean stop. */
+	readonly tornBytes: number;
+}

@@ -106,7 +106,9 @@ export class BatchView {
 	}
 
 	#check(i: number): number {
-		if (i < 0 || i >= this.count) throw new RangeError(`entry ${i} of a batch of ${this.count}`);
+		// Written so that a fraction and NaN are refused too.
+		if (i >>> 0 !== i || !(i < this.count))
+			throw new RangeError(`entry ${i} of a batch of ${this.count}`);
 		return i;
 	}
 }

@@ -1,11 +1,29 @@
+import { assert } from '../assert.js';
 import { BATCH_PAYLOAD_OFFSET, type BatchLabel, batchLength, finishBatch } from './batch.js';
-import type { Memory } from './memory.js';
+import { assertPlace, type Memory } from './memory.js';
 
 /** Entries that already lie one behind the other: entry i is `payload[ends[i-1] .. ends[i])`. */
 export interface PackedEntries {
 	readonly payload: Uint8Array;
 	/** Never going back; the last one is `payload.length`. */
 	readonly ends: Uint32Array;
+}
+
+/**
+ * What is wrong with a caller's packed entries, or `null`. The question for before `addPacked`: what is
+ * wrong with them would be wrong with the frame, and every replica would refuse it.
+ */
+export function packedFault(packed: PackedEntries): string | null {
+	const { payload, ends } = packed;
+	if (ends.length === 0) return 'there is no entry';
+	let before = 0;
+	for (let i = 0; i < ends.length; i++) {
+		const end = ends[i]!;
+		// Written so that NaN, if the caller's array isn't what it should be, is refused too.
+		if (!(end >= before)) return 'ends go back';
+		before = end;
+	}
+	return before === payload.length ? null : 'ends do not cover the payload';
 }
 
 /** Fills one batch after the other, in place. The only copy of a proposal's bytes happens here. */
@@ -32,6 +50,7 @@ export class BatchWriter {
 
 	/** Begins a batch at `offset` (a multiple of 8), at most `bytesMax` long as a frame. */
 	begin(memory: Memory, offset: number, bytesMax: number): void {
+		assertPlace(memory, offset, bytesMax);
 		this.#memory = memory;
 		this.#offset = offset;
 		this.#bytesMax = bytesMax;
@@ -50,15 +69,18 @@ export class BatchWriter {
 
 	/** Appends an entry that `fits`. */
 	add(entry: Uint8Array): void {
+		assert(this.fits(entry.length, 1), 'an entry is added where it fits');
 		this.#memory!.bytes.set(entry, this.#offset + BATCH_PAYLOAD_OFFSET + this.#payloadBytes);
 		this.#payloadBytes += entry.length;
 		this.#ends[this.#count] = this.#payloadBytes;
 		this.#count += 1;
 	}
 
-	/** Appends entries that `fit`, with one copy. */
+	/** Appends entries that `fit`, with one copy; `packedFault` has found nothing wrong with them. */
 	addPacked(packed: PackedEntries): void {
 		const { payload, ends } = packed;
+		assert(this.fits(payload.length, ends.length), 'entries are added where they fit');
+		assert(ends[ends.length - 1] === payload.length, 'the last end is the end of the payload');
 		const start = this.#payloadBytes;
 		this.#memory!.bytes.set(payload, this.#offset + BATCH_PAYLOAD_OFFSET + start);
 		if (start === 0) this.#ends.set(ends, this.#count);
@@ -69,8 +91,9 @@ export class BatchWriter {
 
 	/** Makes the frame. @returns its length */
 	finish(label: BatchLabel): number {
+		assert(this.#memory !== null, 'a batch is begun before it is finished');
 		const length = finishBatch(
-			this.#memory!,
+			this.#memory,
 			this.#offset,
 			this.#payloadBytes,
 			this.#ends,

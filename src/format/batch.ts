@@ -8,8 +8,9 @@
  *
  * The payload comes first, so that it starts at a fixed offset and an open batch can grow in place.
  */
+import { assert } from '../assert.js';
 import { crc32 } from './crc32.js';
-import { hasPrologue, makePrologue, STRUCT_OFFSET, writePrologue } from './frame.js';
+import { frameLength, hasPrologue, makePrologue, STRUCT_OFFSET, writePrologue } from './frame.js';
 import {
 	alignUp4,
 	alignUp8,
@@ -101,6 +102,8 @@ export function finishBatch(
 	count: number,
 	label: BatchLabel,
 ): number {
+	assert(count > 0 && ends[count - 1] === payloadBytes, 'the last end is the end of the payload');
+	assert(label.kind === BatchKind.entries || payloadBytes === 0, 'a no-op is empty');
 	const length = batchLength(payloadBytes, count);
 	const words = m.words;
 	const word = at >>> 2;
@@ -172,6 +175,7 @@ function layoutFault(m: Memory, at: number, length: number): string | null {
 	const words = m.words;
 	const word = at >>> 2;
 	if (length < BATCH_BYTES_MIN) return 'a batch is longer';
+	if (frameLength(m, at) !== length) return 'the length is not its own';
 	const payloadBytes = words[word + WORD.payloadLength]!;
 	if (payloadBytes > length - BATCH_BYTES_MIN) return 'the payload leaves the frame';
 	const endsAt = alignUp4(BATCH_PAYLOAD_OFFSET + payloadBytes);
@@ -205,9 +209,13 @@ function contentFault(m: Memory, at: number): string | null {
 	) {
 		return 'a number is out of range';
 	}
-	if (words[word + WORD.kindAndFlags]! > BatchKind.noOp) return 'unknown kind or flags';
+	const kind = words[word + WORD.kindAndFlags]!;
+	if (kind > BatchKind.noOp) return 'unknown kind or flags';
 	const endsWord = batchEndsWord(m, at);
 	const count = words[word + WORD.count]!;
+	if (kind === BatchKind.noOp && (count !== 1 || words[word + WORD.payloadLength] !== 0)) {
+		return 'a no-op is one empty entry';
+	}
 	let before = 0;
 	for (let i = endsWord; i < endsWord + count; i++) {
 		const end = words[i]!;

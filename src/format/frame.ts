@@ -1,4 +1,4 @@
-import type { Memory } from './memory.js';
+import { assertPlace, type Memory } from './memory.js';
 
 /**
  * What all frames have in common. A frame is a size-prefixed FlatBuffer in a canonical layout:
@@ -48,13 +48,14 @@ export function makePrologue(
 	return new Uint32Array(bytes.buffer, 4, 7);
 }
 
-/** Writes the size and the prologue of a frame that is `length` bytes long. */
+/** Writes the size and the prologue of a frame that is `length` bytes long. All of it must have room. */
 export function writePrologue(
 	memory: Memory,
 	offset: number,
 	length: number,
 	prologue: Prologue,
 ): void {
+	assertPlace(memory, offset, length);
 	const word = offset >>> 2;
 	memory.words[word] = length - 4;
 	memory.words.set(prologue, word + 1);

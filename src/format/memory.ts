@@ -11,7 +11,7 @@ export class Memory {
 	readonly words: Uint32Array;
 	/** `size` is a multiple of 8. */
 	constructor(size: number) {
-		assert(size % 8 === 0, 'memory is a multiple of 8 bytes');
+		assert(size >= 0 && size % 8 === 0, 'memory is a multiple of 8 bytes');
 		const buffer = new ArrayBuffer(size);
 		this.bytes = new Uint8Array(buffer);
 		this.words = new Uint32Array(buffer);
@@ -36,10 +36,14 @@ export function readUint64(words: Uint32Array, word: number): number {
 	return words[word]! + words[word + 1]! * TWO_TO_32;
 }
 
+/** Writes a whole number below 2^52. */
 export function writeUint64(words: Uint32Array, word: number, value: number): void {
-	assert(value >= 0 && value <= Number.MAX_SAFE_INTEGER, 'a uint64 fits a number');
-	words[word] = value % TWO_TO_32;
-	words[word + 1] = Math.floor(value / TWO_TO_32);
+	const high = Math.floor(value / TWO_TO_32);
+	const low = value - high * TWO_TO_32;
+	// Written here means accepted at every door: a frame that followers refuse must not come into being.
+	assert(low >>> 0 === low && high >= 0 && high <= HIGH_WORD_MAX, 'a uint64 is whole, below 2^52');
+	words[word] = low;
+	words[word + 1] = high;
 }
 
 /** Whether the uint64 at a word index is below 2^52: the first question to an untrusted one. */
@@ -47,10 +51,17 @@ export function isSafeUint64(words: Uint32Array, word: number): boolean {
 	return words[word + 1]! <= HIGH_WORD_MAX;
 }
 
+/** States where a frame is about to be written: out of range, typed arrays would drop bytes silently. */
+export function assertPlace(memory: Memory, offset: number, length: number): void {
+	assert(offset >= 0 && offset % 8 === 0, 'a frame lies at a multiple of 8');
+	assert(offset + length <= memory.bytes.length, 'a frame lies inside its memory');
+}
+
+// `-bytes & 7` is what is missing to the next multiple of 8, also beyond 2^32.
 export function alignUp8(bytes: number): number {
-	return Math.ceil(bytes / 8) * 8;
+	return bytes + (-bytes & 7);
 }
 
 export function alignUp4(bytes: number): number {
-	return Math.ceil(bytes / 4) * 4;
+	return bytes + (-bytes & 3);
 }

@@ -3,8 +3,9 @@
  *
  *     32   MessageHead (80 bytes)    112  offset of the body    116  body length    120  body, padded to 8
  */
+import { assert } from '../assert.js';
 import { crc32 } from './crc32.js';
-import { hasPrologue, makePrologue, STRUCT_OFFSET, writePrologue } from './frame.js';
+import { frameLength, hasPrologue, makePrologue, STRUCT_OFFSET, writePrologue } from './frame.js';
 import { alignUp8, isSafeUint64, type Memory, readUint64, writeUint64 } from './memory.js';
 
 /** Kinds 1 to 6 are Raft's own (`src/raft/types.ts`). docs/FORMAT.md tells what each number means in each. */
@@ -82,6 +83,13 @@ const WORD = {
 	bodyLength: 29,
 } as const;
 const REJECTED_FLAG = 1 << 8;
+
+/** Indexed by kind: whether there is such a kind. */
+const KNOWN_KINDS = new Uint8Array(256);
+for (let kind = MessageFrameKind.append; kind <= MessageFrameKind.voteResponse; kind++) {
+	KNOWN_KINDS[kind] = 1;
+}
+for (const kind of Object.values(MessageFrameKind)) KNOWN_KINDS[kind] = 1;
 const FLAGS_MASK = 0xff00;
 
 export function messageLength(bodyBytes: number): number {
@@ -103,6 +111,10 @@ export function writeMessage(
 	version = 0,
 ): number {
 	const bodyBytes = body === null ? 0 : body.length;
+	assert(
+		contentFault(message.kind, version, batches, bodyBytes) === null,
+		'a message is of its kind',
+	);
 	const length = messageLength(bodyBytes);
 	const words = m.words;
 	const word = at >>> 2;
@@ -174,20 +186,42 @@ export function messageFault(m: Memory, at: number, length: number): string | nu
 	const words = m.words;
 	const word = at >>> 2;
 	if (length < MESSAGE_BYTES_MIN) return 'a message is longer';
+	if (frameLength(m, at) !== length) return 'the length is not its own';
 	const bodyBytes = words[word + WORD.bodyLength]!;
 	if (bodyBytes > length - MESSAGE_BYTES_MIN || messageLength(bodyBytes) !== length) {
 		return 'the length is not its content';
 	}
 	if (words[word + WORD.bodyOffset] !== 4) return 'body out of place';
 	if (words[word + WORD.checksum] !== messageChecksum(m, at, length)) return 'checksum';
-	if ((words[word + WORD.kindFlagsVersion]! & FLAGS_MASK & ~REJECTED_FLAG) !== 0) {
-		return 'unknown flags';
-	}
+	const kindAndFlags = words[word + WORD.kindFlagsVersion]!;
+	if ((kindAndFlags & FLAGS_MASK & ~REJECTED_FLAG) !== 0) return 'unknown flags';
+	const fault = contentFault(
+		kindAndFlags & 0xff,
+		kindAndFlags >>> 16,
+		words[word + WORD.batches]!,
+		bodyBytes,
+	);
+	if (fault !== null) return fault;
 	for (let number = WORD.term; number <= WORD.hintTerm; number += 2) {
 		if (!isSafeUint64(words, word + number)) return 'a number is out of range';
 	}
 	for (let i = at + BODY_OFFSET + bodyBytes; i < at + length; i++) {
 		if (m.bytes[i] !== 0) return 'padding is not zero';
 	}
+	return null;
+}
+
+/** What a kind may carry: the same rule for who writes and who reads. */
+function contentFault(
+	kind: number,
+	version: number,
+	batches: number,
+	bodyBytes: number,
+): string | null {
+	if (KNOWN_KINDS[kind] !== 1) return 'unknown kind';
+	if (version !== 0 && kind !== MessageFrameKind.hello) return 'a version outside a hello';
+	if (batches !== 0 && kind !== MessageFrameKind.append) return 'batches outside an append';
+	// Before hello is answered the other end is a stranger; and Raft's messages are numbers.
+	if (bodyBytes !== 0 && kind <= MessageFrameKind.hello) return 'a body where none belongs';
 	return null;
 }

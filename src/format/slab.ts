@@ -45,6 +45,7 @@ export class SlabPool {
 	#waiting: (() => void)[] = [];
 
 	constructor(slabBytes: number, slabsMax: number) {
+		assert(slabBytes > 0 && slabBytes % 8 === 0, 'a slab is a multiple of 8 bytes');
 		this.slabBytes = slabBytes;
 		this.slabsMax = slabsMax;
 	}
@@ -67,13 +68,16 @@ export class SlabPool {
 		return new Slab(this, this.slabBytes).lend();
 	}
 
-	/** Calls back once, when a slab may be had again. */
+	/** Calls back once, when a slab may be had again: from within the `release` that gave it back, and
+	 * all who wait, in order. Who comes too late waits anew, ahead of who was served. */
 	whenAvailable(callback: () => void): void {
 		this.#waiting.push(callback);
 	}
 
 	/** For `Slab` alone. */
 	takeBack(slab: Slab): void {
+		assert(slab.references === 0, 'a slab that is held stays out of the pool');
+		assert(this.#free.length < this.#made, 'a slab comes back once, to the pool it is from');
 		this.#free.push(slab);
 		if (this.#waiting.length === 0) return;
 		const waiting = this.#waiting;

@@ -1,0 +1,85 @@
+import { crc32 } from '../format/crc32.js';
+import type { Memory } from '../format/memory.js';
+import {
+	emptyMessage,
+	MessageFrameKind,
+	type MessageNumbers,
+	messageLength,
+	messageVersion,
+	readMessage,
+	writeMessage,
+} from '../format/message.js';
+
+/** The protocol this program speaks. */
+export const PROTOCOL_VERSION = 1;
+
+/** What a connection is for. Its dialler says so. */
+export const Purpose = {
+	/** The dialler is a replica and wants what the other one has to say to it. */
+	peer: 1,
+	/** The dialler is a client. */
+	client: 2,
+} as const;
+export type Purpose = (typeof Purpose)[keyof typeof Purpose];
+
+/** The first frame in each direction of every connection. */
+export interface Hello {
+	readonly purpose: Purpose;
+	readonly cluster: number;
+	readonly group: number;
+	/** Replica ids; 0 = a client, or a replica whose id the client doesn't know. */
+	readonly from: number;
+	readonly to: number;
+}
+
+/** A cluster's name as a number that fits a frame. */
+export function clusterNumber(name: string): number {
+	const bytes = new TextEncoder().encode(name);
+	const low = crc32(bytes, 0, bytes.length);
+	const reversed = bytes.slice().reverse();
+	const high = crc32(reversed, 0, reversed.length) & 0xf_ffff;
+	return high * 0x1_0000_0000 + low;
+}
+
+export const HELLO_BYTES = messageLength(0);
+
+/** Writes a hello. @returns its length */
+export function writeHello(memory: Memory, at: number, hello: Hello): number {
+	const message = emptyMessage(MessageFrameKind.hello);
+	message.group = hello.group;
+	message.from = hello.from;
+	message.to = hello.to;
+	message.context = hello.cluster;
+	message.hintIndex = hello.purpose;
+	return writeMessage(memory, at, message, 0, null, PROTOCOL_VERSION);
+}
+
+/** Judges the first message of a connection. `expected` is what this end is; 0 in `from` = anybody.
+ * @returns who it is, or the reason why it must go */
+export function readHello(
+	memory: Memory,
+	at: number,
+	expected: { readonly cluster: number; readonly group: number; readonly id: number },
+): Hello | string {
+	const message: MessageNumbers = emptyMessage(0);
+	readMessage(memory, at, message);
+	if (message.kind !== MessageFrameKind.hello) return 'the first frame is not a hello';
+	const version = messageVersion(memory, at);
+	if (version !== PROTOCOL_VERSION) {
+		return `protocol version ${version} is not known here (this is ${PROTOCOL_VERSION})`;
+	}
+	if (message.context !== expected.cluster) return 'it is of another cluster';
+	if (message.group !== expected.group) return `group ${message.group} is not here`;
+	if (message.to !== 0 && expected.id !== 0 && message.to !== expected.id) {
+		return `it wants replica ${message.to}, and this is ${expected.id}`;
+	}
+	const purpose = message.hintIndex;
+	if (purpose !== Purpose.peer && purpose !== Purpose.client) return `unknown purpose ${purpose}`;
+	return {
+		purpose,
+		cluster: message.context,
+		group: message.group,
+		from: message.from,
+		to: message.to,
+	};
+}

@@ -1,0 +1,129 @@
+import type { Memory } from '../format/memory.js';
+import { Memory as OwnMemory } from '../format/memory.js';
+import { type MessageNumbers, messageLength, writeMessage } from '../format/message.js';
+import type { Slab } from '../format/slab.js';
+import type { Connection } from '../io.js';
+
+/** What the frames that this end makes itself may take, per connection, until they are sent. */
+const OWN_BYTES = 64 * 1024;
+
+/** One write, on its way: what it must let go of when it is done. */
+interface Write {
+	readonly ownBytes: number;
+	readonly slabs: readonly Slab[];
+	readonly bytes: number;
+}
+
+/**
+ * Sends frames over one connection: gathers them during a turn, then hands all to the connection in one write.
+ *
+ * Messages are written into a ring of its own; batches are sent from the slabs they lie in, held until the
+ * write is done.
+ */
+export class Outbound {
+	readonly #connection: Connection;
+	readonly #own = new OwnMemory(OWN_BYTES);
+	/** The ring: `#ownUsed` bytes up to `#ownNext` are taken. */
+	#ownNext = 0;
+	#ownUsed = 0;
+	/** Of those, not yet handed to the connection. */
+	#ownGathered = 0;
+	#slices: Uint8Array[] = [];
+	#slabs: Slab[] = [];
+	#gatheredBytes = 0;
+	#isClosed = false;
+	/** Bytes handed to the connection and not yet done, and those gathered. */
+	pendingBytes = 0;
+	/** Called after each write that is done. */
+	onDone: () => void = () => {};
+
+	constructor(connection: Connection) {
+		this.#connection = connection;
+	}
+
+	get isClosed(): boolean {
+		return this.#isClosed;
+	}
+
+	/** Gathers a message. @returns false if there is no room for it now: it is dropped */
+	message(
+		message: MessageNumbers,
+		batches = 0,
+		body: Uint8Array | null = null,
+		version = 0,
+	): boolean {
+		const length = messageLength(body?.length ?? 0);
+		if (this.#isClosed) return false;
+		if (length > OWN_BYTES / 2) return this.#largeMessage(message, body!, length);
+		const offset = this.#takeOwn(length);
+		if (offset < 0) return false;
+		writeMessage(this.#own, offset, message, batches, body, version);
+		this.#gather(this.#own, offset, length);
+		return true;
+	}
+
+	#largeMessage(message: MessageNumbers, body: Uint8Array, length: number): boolean {
+		const memory = new OwnMemory(length);
+		writeMessage(memory, 0, message, 0, body);
+		this.#gather(memory, 0, length);
+		return true;
+	}
+
+	/** Gathers `length` bytes of frames that lie in a slab, which is held until they are sent. */
+	frames(slab: Slab, offset: number, length: number): void {
+		if (this.#isClosed) return;
+		slab.retain();
+		this.#slabs.push(slab);
+		this.#gather(slab, offset, length);
+	}
+
+	#gather(memory: Memory, offset: number, length: number): void {
+		this.#slices.push(memory.slice(offset, length));
+		this.#gatheredBytes += length;
+		this.pendingBytes += length;
+	}
+
+	/** Room in the ring for a message, or -1. What is skipped at the ring's end counts as used. */
+	#takeOwn(length: number): number {
+		const restOfRing = OWN_BYTES - this.#ownNext;
+		const skipped = restOfRing < length ? restOfRing : 0;
+		if (this.#ownUsed + skipped + length > OWN_BYTES) return -1;
+		const offset = skipped > 0 ? 0 : this.#ownNext;
+		this.#ownNext = offset + length;
+		this.#ownUsed += skipped + length;
+		this.#ownGathered += skipped + length;
+		return offset;
+	}
+
+	/** Sends what was gathered. */
+	flush(): void {
+		if (this.#slices.length === 0 || this.#isClosed) return;
+		const write: Write = {
+			ownBytes: this.#ownGathered,
+			slabs: this.#slabs,
+			bytes: this.#gatheredBytes,
+		};
+		const slices = this.#slices;
+		this.#slices = [];
+		this.#slabs = [];
+		this.#ownGathered = 0;
+		this.#gatheredBytes = 0;
+		this.#connection.writev(slices, () => this.#done(write));
+	}
+
+	#done(write: Write): void {
+		this.#ownUsed -= write.ownBytes;
+		this.pendingBytes -= write.bytes;
+		for (const slab of write.slabs) slab.release();
+		if (!this.#isClosed) this.onDone();
+	}
+
+	/** Drops what was gathered and takes no more. The connection is closed by who owns it. */
+	close(): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
+		for (const slab of this.#slabs) slab.release();
+		this.#slabs = [];
+		this.#slices = [];
+	}
+}

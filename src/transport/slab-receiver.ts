@@ -1,0 +1,166 @@
+import { frameLength } from '../format/frame.js';
+import { FrameKind, FrameScanner } from '../format/frame-stream.js';
+import type { Slab, SlabPool } from '../format/slab.js';
+
+/** Room for what may still arrive when a connection was paused because no slab was free. */
+const SPILL_BYTES = 64 * 1024;
+
+export interface SlabFrames {
+	/** A validated batch; who keeps it retains the slab. */
+	batch(slab: Slab, offset: number, length: number): void;
+	message(slab: Slab, offset: number, length: number): void;
+	/** Everything that one read brought has been handed over. */
+	readDone(): void;
+	/** The bytes break the protocol; nothing more is handed over. */
+	broken(reason: string): void;
+	/** No slab is free: stop reading until `resume`. */
+	pause(): void;
+	resume(): void;
+}
+
+/**
+ * Receives a stream of frames into slabs, where they stay: nothing is copied but the beginning of a frame that
+ * doesn't fit the rest of its slab.
+ *
+ * To keep even that rare, reads are steered. Up to the *zone* (the last `zoneBytes` of a slab) they may take what
+ * comes; from there on only the frame that is under way is read to its end, and then a new slab is begun. So
+ * only frames longer than the zone can straddle.
+ */
+export class SlabReceiver {
+	readonly #pool: SlabPool;
+	readonly #frames: SlabFrames;
+	readonly #zoneBytes: number;
+	readonly #frameBytesMax: number;
+	readonly #scanner = new FrameScanner();
+	#slab: Slab | null = null;
+	/** The first byte that isn't handed over yet, and the end of what has arrived. */
+	#start = 0;
+	#end = 0;
+	#spill: Uint8Array | null = null;
+	#spilled = 0;
+	#isBroken = false;
+	/** Bytes received, and those of them that had to be moved. */
+	receivedBytes = 0;
+	movedBytes = 0;
+
+	constructor(pool: SlabPool, frames: SlabFrames, zoneBytes: number, frameBytesMax: number) {
+		this.#pool = pool;
+		this.#frames = frames;
+		this.#zoneBytes = zoneBytes;
+		this.#frameBytesMax = frameBytesMax;
+	}
+
+	/** Where the next bytes shall go. */
+	space(): Uint8Array {
+		if (!this.#makeRoom()) return this.#spillSpace();
+		const slab = this.#slab!;
+		return slab.bytes.subarray(this.#end, this.#readLimit(slab));
+	}
+
+	received(bytes: number): void {
+		this.receivedBytes += bytes;
+		if (this.#isBroken) return;
+		if (this.#spill !== null) this.#spilled += bytes;
+		else this.#end += bytes;
+		this.#handOver();
+	}
+
+	/** Lets go of the slab. Nothing is handed over any more. */
+	close(): void {
+		this.#isBroken = true;
+		this.#slab?.release();
+		this.#slab = null;
+		this.#spill = null;
+	}
+
+	#handOver(): void {
+		while (this.#slab !== null) {
+			const slab = this.#slab;
+			const kind = this.#scanner.scan(slab, this.#start, this.#end, this.#frameBytesMax);
+			if (kind === FrameKind.incomplete) break;
+			if (kind === FrameKind.broken) return this.#break(this.#scanner.fault!);
+			const offset = this.#start;
+			this.#start += this.#scanner.length;
+			if (kind === FrameKind.batch) this.#frames.batch(slab, offset, this.#scanner.length);
+			else if (kind === FrameKind.message) this.#frames.message(slab, offset, this.#scanner.length);
+			else return this.#break('a frame that is never sent');
+		}
+		if (!this.#isBroken) this.#frames.readDone();
+	}
+
+	#break(reason: string): void {
+		this.close();
+		this.#frames.broken(reason);
+	}
+
+	/** Makes sure that there is a slab in which the frame under way has room. */
+	#makeRoom(): boolean {
+		if (this.#spill !== null) return false;
+		const slab = this.#slab;
+		if (slab !== null && !this.#mustSwitch(slab)) return true;
+		const next = this.#isBroken ? null : this.#pool.acquire();
+		if (next === null) {
+			this.#starve();
+			return false;
+		}
+		this.#switchTo(next);
+		return true;
+	}
+
+	#mustSwitch(slab: Slab): boolean {
+		const there = this.#end - this.#start;
+		if (there >= 4) return this.#start + frameLength(slab, this.#start) > slab.size;
+		return there === 0 && this.#end >= slab.size - this.#zoneBytes;
+	}
+
+	#switchTo(next: Slab): void {
+		const there = this.#end - this.#start;
+		if (this.#slab !== null) {
+			next.bytes.set(this.#slab.bytes.subarray(this.#start, this.#end));
+			this.movedBytes += there;
+			this.#slab.release();
+		}
+		this.#slab = next;
+		this.#start = 0;
+		this.#end = there;
+	}
+
+	#readLimit(slab: Slab): number {
+		const zone = slab.size - this.#zoneBytes;
+		if (this.#end < zone) return zone;
+		const there = this.#end - this.#start;
+		return there >= 4 ? this.#start + frameLength(slab, this.#start) : this.#start + 4;
+	}
+
+	/** Stops reading; what is under way already goes to the spill. */
+	#starve(): void {
+		this.#spill = new Uint8Array(SPILL_BYTES);
+		this.#spilled = 0;
+		if (this.#isBroken) return;
+		this.#frames.pause();
+		this.#pool.whenAvailable(() => this.#refill());
+	}
+
+	#spillSpace(): Uint8Array {
+		const spill = this.#spill!;
+		// A broken stream is closing: what still comes in goes nowhere.
+		if (this.#isBroken || this.#spilled === spill.length) this.#spilled = 0;
+		return spill.subarray(this.#spilled);
+	}
+
+	#refill(): void {
+		if (this.#isBroken || this.#spill === null) return;
+		const next = this.#pool.acquire();
+		if (next === null) {
+			this.#pool.whenAvailable(() => this.#refill());
+			return;
+		}
+		this.#switchTo(next);
+		next.bytes.set(this.#spill.subarray(0, this.#spilled), this.#end);
+		this.#end += this.#spilled;
+		this.movedBytes += this.#spilled;
+		this.#spill = null;
+		this.#handOver();
+		if (!this.#isBroken) this.#frames.resume();
+	}
+}

@@ -45,11 +45,12 @@ export const InputKind = {
 	propose: 3,
 	/** The sender took batches up to `index` (`bytes` long) for `peer`: the core answers with the head. */
 	sent: 4,
-	/** The stream to `peer` was lost or made anew: whatever was in flight may not arrive. */
+	/** The stream to `peer` was lost or made anew: whatever was in flight may not arrive. As leader. */
 	disconnected: 5,
-	/** Everything appended up to `index` in truncation epoch `epoch` is durable. */
+	/** Everything appended up to `index` in truncation epoch `epoch` is durable. If the same write made a
+	 * hard state durable, `hardStateSaved` comes first. */
 	persisted: 6,
-	/** The hard state (`term`, `vote`) is durable. */
+	/** The hard state (`term`, `vote`) is durable. In order; to repeat the last one does no harm. */
 	hardStateSaved: 7,
 	/** The log up to `index` was dropped. */
 	compacted: 8,
@@ -107,13 +108,15 @@ export class Output {
 	/** Messages to send now: the first `messageCount` of the pool. Valid until the next step. */
 	readonly messages: Message[] = [];
 	messageCount = 0;
-	/** The input was refused: not leader (propose, sent, read), or the peer may not be sent to now. */
+	/** The input was refused: not leader (propose, sent, disconnected, read), or the peer may not be sent to
+	 * now (`Raft.sendFrom` is 0). */
 	refused = false;
 	/** Term and vote changed and must be made durable. */
 	saveHardState = false;
+	/** The current term and vote, after this step; of a proposed batch: its term. */
 	term = 0;
 	vote = 0;
-	/** Cut everything behind this index; -1 = nothing. Never below `committed`. */
+	/** Cut everything behind this index; -1 = nothing. Never below `committed`. An append always follows. */
 	truncateTo = -1;
 	/** First of the message's batches to append; -1 = none. */
 	appendFrom = -1;
@@ -121,7 +124,8 @@ export class Output {
 	firstIndex = 0;
 	/** Goes along with what is appended, and comes back with `persisted`. */
 	epoch = 0;
-	/** The commit index, after this step. */
+	/** The commit index, after this step. It may be ahead of what this disk has: a majority can commit what
+	 * is still being written here. */
 	committed = 0;
 	/** The role, leader (0 = unknown) or term is another than before this step. */
 	roleChanged = false;
@@ -133,7 +137,8 @@ export class Output {
 	wakeSenders = false;
 	/** read: the round that will confirm it. */
 	readRound = 0;
-	/** Reads of rounds up to this one are confirmed, at `readIndex`; 0 = none in this step. */
+	/** Reads of rounds up to this one are confirmed, at `readIndex`; 0 = none in this step. With a solitary
+	 * voter that may be the `readRound` of this very step. */
 	readConfirmed = 0;
 	readIndex = 0;
 	/** Leadership is lost: every read not yet confirmed has failed. */

@@ -1,0 +1,80 @@
+import { assert } from '../assert.js';
+import type { HardState } from './hard-state.js';
+import type { Log } from './log.js';
+import type { Outbox } from './outbox.js';
+import { type Input, type Message, MessageKind } from './types.js';
+
+/** What this replica knows and does while it follows a leader. */
+export class Following {
+	/** When the leader was last heard from, in ms. */
+	contactAt = 0;
+	readonly #hardState: HardState;
+	readonly #log: Log;
+	readonly #outbox: Outbox;
+	/** The highest index at which this log is known to be the leader's. The rest of the log may be of
+	 * another leader: it is never acknowledged, and it is what a conflict may cut. */
+	#matched = 0;
+	/** The highest read round seen from the leader. */
+	#context = 0;
+
+	constructor(hardState: HardState, log: Log, outbox: Outbox) {
+		this.#hardState = hardState;
+		this.#log = log;
+		this.#outbox = outbox;
+	}
+
+	/** There is no leader, or another one: what was known of the last one is void. */
+	reset(): void {
+		this.#matched = 0;
+		this.#context = 0;
+	}
+
+	append(input: Input, now: number): void {
+		const { message } = input;
+		this.contactAt = now;
+		this.#context = Math.max(this.#context, message.context);
+		if (!this.#log.has(message.index, message.logTerm)) {
+			this.#reject(message);
+			return;
+		}
+		this.#log.take(input, this.#outbox.output);
+		const last = input.batchCount === 0 ? message.index : input.batchLast[input.batchCount - 1]!;
+		this.#matched = Math.max(this.#matched, last, this.#log.committed);
+		this.#log.commit(Math.min(message.commit, this.#matched));
+		// What isn't durable yet is acknowledged when it is, once for all that one flush made durable.
+		if (input.batchCount === 0 || last <= this.#log.persisted) this.acknowledge(message.from);
+	}
+
+	/** The disk got further than `before`. */
+	persisted(before: number, leader: number): void {
+		if (before < this.#matched) this.acknowledge(leader);
+	}
+
+	/** Says what is both the leader's and durable here; nothing while even the term isn't durable. */
+	acknowledge(leader: number): void {
+		if (!this.#hardState.isTermSaved) return;
+		const kind = MessageKind.appendResponse;
+		const message = this.#outbox.add(kind, leader, this.#hardState.term);
+		message.index = Math.min(this.#matched, this.#log.persisted);
+		message.context = this.#context;
+	}
+
+	invariants(hasLeader: boolean): void {
+		assert(this.#matched <= this.#log.lastIndex, 'matched <= lastIndex');
+		assert(hasLeader || this.#matched === 0, 'nothing is matched to no leader');
+		assert(hasLeader || this.#context === 0, 'no leader, no read round');
+	}
+
+	/** Names where the logs may agree: the last entry here whose term isn't above the leader's (§5.3). */
+	#reject(append: Message): void {
+		if (!this.#hardState.isTermSaved) return;
+		const kind = MessageKind.appendResponse;
+		const message = this.#outbox.add(kind, append.from, this.#hardState.term);
+		message.rejected = true;
+		message.index = append.index;
+		message.context = this.#context;
+		const agreed = this.#log.lastAtMost(append.logTerm, append.index);
+		message.hintIndex = Math.max(agreed, this.#log.committed);
+		message.hintTerm = this.#log.termAt(message.hintIndex);
+	}
+}

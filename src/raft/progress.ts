@@ -1,0 +1,147 @@
+import { assert } from '../assert.js';
+
+export const ProgressState = {
+	/** It isn't known where the logs agree: one append at a time, until one is answered. */
+	probe: 0,
+	/** The logs agree: appends follow each other without waiting, as far as the window allows. */
+	replicate: 1,
+} as const;
+export type ProgressState = (typeof ProgressState)[keyof typeof ProgressState];
+
+/** What a status report may say about a peer. */
+export interface PeerProgress {
+	/** Replica id. */
+	readonly id: number;
+	readonly state: ProgressState;
+	/** The highest index known to be durable there. */
+	readonly match: number;
+	/** The next index to send. */
+	readonly next: number;
+	/** Appends and bytes sent and not yet acknowledged. */
+	readonly inflightMessages: number;
+	readonly inflightBytes: number;
+	/** When it last answered in this term, in ms of the inputs' clock; at first: when this term began. */
+	readonly contactAt: number;
+}
+
+/** What a leader knows about one peer: `match < next`, and the window between them. */
+export class Progress implements PeerProgress {
+	readonly id: number;
+	state: ProgressState = ProgressState.probe;
+	match = 0;
+	next: number;
+	contactAt: number;
+	inflightBytes = 0;
+	/** The highest read round that this peer has answered. */
+	readRound = 0;
+	/** probe: an append is under way; nothing more is sent before it is answered. Heartbeats go out all
+	 * the same, so that a lost one is made up for after a heartbeat interval. */
+	#paused = false;
+	/** The window: a ring of the appends' last indexes and bytes, oldest at `#oldest`. */
+	readonly #inflightIndex: Float64Array;
+	readonly #inflightSize: Float64Array;
+	readonly #bytesMax: number;
+	#oldest = 0;
+	#inflightCount = 0;
+
+	constructor(id: number, next: number, now: number, messagesMax: number, bytesMax: number) {
+		this.id = id;
+		this.next = next;
+		this.contactAt = now;
+		this.#inflightIndex = new Float64Array(messagesMax);
+		this.#inflightSize = new Float64Array(messagesMax);
+		this.#bytesMax = bytesMax;
+	}
+
+	get inflightMessages(): number {
+		return this.#inflightCount;
+	}
+
+	/** May another append be sent now? */
+	get hasRoom(): boolean {
+		if (this.#paused) return false;
+		return this.#inflightCount < this.#inflightIndex.length && this.inflightBytes < this.#bytesMax;
+	}
+
+	/** Bytes left in the window. */
+	get bytesLeft(): number {
+		return Math.max(0, this.#bytesMax - this.inflightBytes);
+	}
+
+	/** An append with entries up to `index` is on its way. */
+	sent(index: number, bytes: number): void {
+		assert(this.hasRoom, 'an append is sent only where the window has room');
+		assert(
+			bytes <= this.bytesLeft || this.#inflightCount === 0,
+			'only a lone append may exceed the window',
+		);
+		const at = (this.#oldest + this.#inflightCount) % this.#inflightIndex.length;
+		this.#inflightIndex[at] = index;
+		this.#inflightSize[at] = bytes;
+		this.#inflightCount += 1;
+		this.inflightBytes += bytes;
+		this.next = index + 1;
+		this.probeSent();
+	}
+
+	/** An append, with entries or without, is on its way: while probing, it must be answered first. */
+	probeSent(): void {
+		if (this.state === ProgressState.probe) this.#paused = true;
+	}
+
+	/** Everything up to `index` is durable there. True if that is news. */
+	acknowledged(index: number): boolean {
+		const isNews = index > this.match;
+		if (isNews) {
+			this.match = index;
+			this.next = Math.max(this.next, index + 1);
+			this.#release(index);
+		}
+		this.#paused = false;
+		if (this.match + 1 === this.next) this.state = ProgressState.replicate;
+		return isNews;
+	}
+
+	/** It doesn't have the entry at `rejected`, but may have the one before `next`. False if the answer
+	 * is to an append that was overtaken by another answer. */
+	rejected(rejected: number, next: number): boolean {
+		if (rejected <= this.match || rejected >= this.next) return false;
+		this.#probeFrom(Math.min(rejected, next));
+		return true;
+	}
+
+	/**
+	 * What was in flight may be lost. A peer that has acknowledged something is asked from there on; of
+	 * one that hasn't, nothing is known yet, and the end of the log stays the better guess: to send it
+	 * everything (or a snapshot) it must first have said that it needs that.
+	 */
+	disconnected(lastIndex: number): void {
+		this.#probeFrom(this.match === 0 ? lastIndex + 1 : this.match + 1);
+	}
+
+	invariants(lastIndex: number): void {
+		assert(this.match < this.next, 'match < next');
+		assert(this.next <= lastIndex + 1, 'next <= lastIndex + 1');
+		assert(!this.#paused || this.state === ProgressState.probe, 'only a probe is paused');
+		assert(this.#inflightCount <= this.#inflightIndex.length, 'the window is bounded');
+		assert(this.#inflightCount > 0 || this.inflightBytes === 0, 'an empty window has no bytes');
+		if (this.#inflightCount === 0) return;
+		assert(this.#inflightIndex[this.#oldest]! > this.match, 'what is acknowledged left the window');
+	}
+
+	#probeFrom(next: number): void {
+		this.state = ProgressState.probe;
+		this.next = Math.max(this.match + 1, next);
+		this.#paused = false;
+		this.#inflightCount = 0;
+		this.inflightBytes = 0;
+	}
+
+	#release(index: number): void {
+		while (this.#inflightCount > 0 && this.#inflightIndex[this.#oldest]! <= index) {
+			this.inflightBytes -= this.#inflightSize[this.#oldest]!;
+			this.#oldest = (this.#oldest + 1) % this.#inflightIndex.length;
+			this.#inflightCount -= 1;
+		}
+	}
+}

@@ -1,0 +1,399 @@
+import { assert } from '../assert.js';
+import { Ballot } from './ballot.js';
+import { Following } from './following.js';
+import { HardState } from './hard-state.js';
+import { Leadership } from './leadership.js';
+import { Log } from './log.js';
+import { Outbox } from './outbox.js';
+import type { PeerProgress } from './progress.js';
+import { ReadRounds } from './read-rounds.js';
+import { Timeouts } from './timeouts.js';
+import {
+	type Input,
+	InputKind,
+	type Message,
+	MessageKind,
+	type Output,
+	type RaftOptions,
+	Role,
+} from './types.js';
+import { Votes } from './votes.js';
+
+/**
+ * One replica's part in the consensus of its group (Ongaro & Ousterhout, "In Search of an Understandable
+ * Consensus Algorithm", with the pre-vote, check-quorum and read index of Ongaro's thesis). A function
+ * of its inputs: no clock, no chance, no I/O; and nothing is allocated except at elections.
+ *
+ * This file has the roles and how one becomes another. What a role knows and does is in `following.ts`,
+ * `votes.ts` and `leadership.ts`.
+ */
+export class Raft {
+	readonly #options: RaftOptions;
+	readonly #id: number;
+	readonly #timeouts: Timeouts;
+	readonly #hardState: HardState;
+	readonly #log: Log;
+	readonly #outbox: Outbox;
+	readonly #ballot: Ballot;
+	readonly #following: Following;
+	readonly #reads = new ReadRounds();
+	#role: Role = Role.follower;
+	/** The leader of this term; 0 while unknown. */
+	#leader = 0;
+	/** (Pre-)candidate: who is for this replica. */
+	#votes: Votes | null = null;
+	#leadership: Leadership | null = null;
+
+	constructor(options: RaftOptions) {
+		const { voters, id, now } = options;
+		assert(voters.includes(id), 'this replica is a voter');
+		assert(new Set(voters).size === voters.length, 'voters are named once');
+		this.#options = options;
+		this.#id = id;
+		this.#timeouts = new Timeouts(now, options.electionTimeoutMs, options.seed);
+		this.#hardState = new HardState(options.term, options.vote);
+		this.#log = new Log(options);
+		assert(this.#log.lastTerm <= options.term, 'no entry is newer than the hard state');
+		this.#outbox = new Outbox(options);
+		this.#ballot = new Ballot(options, this.#hardState, this.#log, this.#outbox);
+		this.#following = new Following(this.#hardState, this.#log, this.#outbox);
+		// A solitary voter needn't wait: nobody else can be leading.
+		if (voters.length > 1) this.#timeouts.postponeElection();
+	}
+
+	get term(): number {
+		return this.#hardState.term;
+	}
+
+	/** Whom this replica voted for in this term; 0 = nobody. */
+	get vote(): number {
+		return this.#hardState.vote;
+	}
+
+	get role(): Role {
+		return this.#role;
+	}
+
+	/** The leader of this term; 0 while unknown. */
+	get leader(): number {
+		return this.#leader;
+	}
+
+	get committed(): number {
+		return this.#log.committed;
+	}
+
+	get lastIndex(): number {
+		return this.#log.lastIndex;
+	}
+
+	get persisted(): number {
+		return this.#log.persisted;
+	}
+
+	get compacted(): number {
+		return this.#log.compacted;
+	}
+
+	/** How often the log was truncated: see `Output.epoch`. */
+	get epoch(): number {
+		return this.#log.epoch;
+	}
+
+	/** The term of the entry at `index`; -1 where it is unknown: below `compacted` or above `lastIndex`. */
+	termAt(index: number): number {
+		return this.#log.termAt(index);
+	}
+
+	/** The next index to send to `peer`. 0: not now, because this replica doesn't lead, the peer has
+	 * everything, its window is full, its probe is unanswered, or it needs a snapshot. */
+	sendFrom(peer: number): number {
+		return this.#leadership === null ? 0 : this.#leadership.sendFrom(peer);
+	}
+
+	/** Bytes left in the peer's window. One batch that is larger may be sent while nothing is in flight. */
+	sendBytesMax(peer: number): number {
+		return this.#leadership?.peer(peer)?.bytesLeft ?? 0;
+	}
+
+	/** Were the entries that `peer` needs next dropped from the log? */
+	needsSnapshot(peer: number): boolean {
+		return this.#leadership?.needsSnapshot(peer) ?? false;
+	}
+
+	/** How far a peer is, as a live view; null unless this replica leads and `peer` is another voter. */
+	progress(peer: number): PeerProgress | null {
+		return this.#leadership?.peer(peer) ?? null;
+	}
+
+	/** Takes one input; `output` says what must happen now (see there). */
+	step(input: Input, output: Output): void {
+		const { term, role, leader } = this;
+		this.#timeouts.advance(input.now);
+		if (this.#isDiskIdle) this.#timeouts.diskProgressed();
+		this.#outbox.open(output);
+		this.#dispatch(input, output);
+		output.saveHardState = this.#hardState.takeChanged();
+		output.term = this.term;
+		output.vote = this.vote;
+		output.epoch = this.epoch;
+		output.committed = this.committed;
+		output.role = this.role;
+		output.leader = this.leader;
+		output.roleChanged = role !== this.role || leader !== this.leader || term !== this.term;
+	}
+
+	/** Asserts whatever must hold between two steps. */
+	invariants(): void {
+		const { role } = this;
+		this.#log.invariants();
+		assert(this.#log.lastTerm <= this.term, 'no entry is newer than the term');
+		assert((role === Role.leader) === (this.#leadership !== null), 'only a leader has progress');
+		const isCandidate = role === Role.preCandidate || role === Role.candidate;
+		assert(isCandidate === (this.#votes !== null), 'only a candidate counts votes');
+		assert(!isCandidate || this.#leader === 0, 'a candidate knows no leader');
+		assert((role === Role.leader) === (this.#leader === this.#id), 'a leader knows itself');
+		const hasStood = role === Role.candidate || role === Role.leader;
+		assert(!hasStood || this.vote === this.#id, 'a candidate voted for itself');
+		assert(role !== Role.leader || this.#hardState.isSaved, 'a leader’s term is durable');
+		this.#following.invariants(role === Role.follower && this.#leader !== 0);
+		this.#leadership?.invariants();
+	}
+
+	#dispatch(input: Input, output: Output): void {
+		switch (input.kind) {
+			case InputKind.tick:
+				this.#tick();
+				break;
+			case InputKind.message:
+				this.#receive(input);
+				break;
+			case InputKind.persisted:
+				this.#persisted(input.index, input.epoch);
+				break;
+			case InputKind.hardStateSaved:
+				this.#hardStateSaved(input.term, input.vote);
+				break;
+			case InputKind.compacted:
+				this.#log.compact(input.index);
+				break;
+			default:
+				if (this.#leadership === null) output.refused = true;
+				else this.#leadership.step(input);
+		}
+	}
+
+	// ---- time and disk
+
+	#tick(): void {
+		const mayJudge = this.#timeouts.tick();
+		if (mayJudge && this.#mustStepDown) this.#becomeFollower(this.term, 0);
+		if (this.#leadership !== null) this.#leadership.tick(this.#timeouts.now);
+		else if (mayJudge && this.#timeouts.isElectionDue) this.#campaign();
+	}
+
+	/** Check-quorum: a leader that can't hear a majority may have been replaced. And one whose disk is
+	 * stuck must go, although its followers could carry it for ever. */
+	get #mustStepDown(): boolean {
+		if (this.#leadership === null) return false;
+		const contactAt = this.#leadership.contactAt(this.#timeouts.now);
+		return this.#timeouts.isSilentSince(contactAt) || this.#timeouts.isDiskStalled;
+	}
+
+	/** Was a leader heard from so recently that nobody should want another? */
+	get #hasLiveLeader(): boolean {
+		if (this.#role === Role.leader) return true;
+		return this.#leader !== 0 && !this.#timeouts.isSilentSince(this.#following.contactAt);
+	}
+
+	get #isDiskIdle(): boolean {
+		return this.#log.persisted === this.#log.lastIndex && this.#hardState.isSaved;
+	}
+
+	#persisted(index: number, epoch: number): void {
+		const before = this.#log.persisted;
+		if (!this.#log.persist(index, epoch)) return;
+		this.#timeouts.diskProgressed();
+		if (this.#leadership !== null) this.#leadership.advanceCommit(this.#timeouts.now);
+		else if (this.#leader !== 0) this.#following.persisted(before, this.#leader);
+	}
+
+	/** What had to wait for the hard state goes out now. It follows from the state; nothing was queued. */
+	#hardStateSaved(term: number, vote: number): void {
+		if (!this.#hardState.saved(term, vote)) return;
+		if (this.#role === Role.candidate) this.#requestElection();
+		else if (this.#leader !== 0) this.#following.acknowledge(this.#leader);
+		else if (this.vote !== 0 && this.vote !== this.#id) this.#ballot.grantVote();
+	}
+
+	// ---- roles
+
+	#becomeFollower(term: number, leader: number): void {
+		if (term > this.term) this.#hardState.enterTerm(term);
+		if (this.#role !== Role.follower) this.#timeouts.postponeElection();
+		this.#endLeadership();
+		this.#votes = null;
+		this.#role = Role.follower;
+		this.#leader = leader;
+		this.#following.reset();
+	}
+
+	#endLeadership(): void {
+		if (this.#leadership === null) return;
+		this.#outbox.output.readsFailed = this.#reads.abandon();
+		this.#leadership = null;
+	}
+
+	/** The silence was too long. A disk that is behind doesn't stand: it could not keep a term's promises. */
+	#campaign(): void {
+		this.#timeouts.postponeElection();
+		if (!this.#hardState.isSaved || this.#timeouts.isDiskStalled) return;
+		if (this.#options.voters.length === 1) this.#becomeCandidate();
+		else this.#becomePreCandidate();
+	}
+
+	/** Asks whether an election could be won before it disturbs anyone with a new term (thesis, §9.6). */
+	#becomePreCandidate(): void {
+		this.#stand(Role.preCandidate).add(this.#id);
+		this.#ballot.requestPreVotes();
+	}
+
+	/** Even this replica's own vote counts only once it is durable: see `#hardStateSaved`. */
+	#becomeCandidate(): void {
+		this.#hardState.enterTerm(this.term + 1);
+		this.#hardState.voteFor(this.#id);
+		this.#stand(Role.candidate);
+		this.#timeouts.postponeElection();
+	}
+
+	#stand(role: Role): Votes {
+		assert(this.#role !== Role.leader, 'a leader doesn’t stand');
+		this.#role = role;
+		this.#leader = 0;
+		this.#following.reset();
+		this.#votes = new Votes(this.#options.voters);
+		return this.#votes;
+	}
+
+	#becomeLeader(): void {
+		assert(this.#hardState.isSaved && this.vote === this.#id, 'a leader’s own vote is durable');
+		this.#votes = null;
+		this.#role = Role.leader;
+		this.#leader = this.#id;
+		this.#leadership = new Leadership(
+			this.#options,
+			this.term,
+			this.#log,
+			this.#outbox,
+			this.#reads,
+			this.#timeouts.now,
+		);
+		this.#outbox.output.becameLeader = true;
+	}
+
+	#requestElection(): void {
+		if (this.#votes === null || this.#votes.has(this.#id)) return;
+		this.#votes.add(this.#id);
+		this.#ballot.requestVotes();
+		if (this.#votes.hasMajority) this.#becomeLeader();
+	}
+
+	// ---- messages
+
+	#receive(input: Input): void {
+		const { message } = input;
+		if (!this.#isForThisReplica(message)) return;
+		if (message.kind === MessageKind.preVote) this.#onPreVote(message);
+		else if (message.kind === MessageKind.preVoteResponse) this.#onPreVoteResponse(message);
+		else if (message.term < this.term) this.#onStale(message);
+		else if (this.#enterTermOf(message)) this.#onCurrent(message, input);
+	}
+
+	#isForThisReplica(message: Message): boolean {
+		const { group, voters } = this.#options;
+		if (message.group !== group || message.to !== this.#id) return false;
+		return message.from !== this.#id && voters.includes(message.from);
+	}
+
+	/** False if the message's term is to be ignored: a live leader isn't deposed by who can't hear it. */
+	#enterTermOf(message: Message): boolean {
+		if (message.term === this.term) return true;
+		if (message.kind === MessageKind.vote && this.#hasLiveLeader) return false;
+		this.#becomeFollower(message.term, 0);
+		return true;
+	}
+
+	#onCurrent(message: Message, input: Input): void {
+		switch (message.kind) {
+			case MessageKind.append:
+				this.#onAppend(message, input);
+				break;
+			case MessageKind.appendResponse:
+				this.#leadership?.answered(message, input.now);
+				break;
+			case MessageKind.vote:
+				this.#onVote(message);
+				break;
+			case MessageKind.voteResponse:
+				this.#onVoteResponse(message);
+				break;
+		}
+	}
+
+	/**
+	 * Who asks in an old term learns the current one. For a leader that is more than courtesy: a replica
+	 * that came back with a higher term ignores its appends, and with pre-vote nobody's term would ever
+	 * rise to meet it; the answer makes the old leader step down, and the next one starts above both.
+	 */
+	#onStale(message: Message): void {
+		if (message.kind === MessageKind.append)
+			this.#ballot.refuse(MessageKind.appendResponse, message.from);
+		if (message.kind === MessageKind.vote)
+			this.#ballot.refuse(MessageKind.voteResponse, message.from);
+	}
+
+	#onAppend(message: Message, input: Input): void {
+		assert(this.#role !== Role.leader, 'a term has one leader');
+		assert(this.#leader === 0 || this.#leader === message.from, 'a term has one leader');
+		if (this.#leader === 0) this.#becomeFollower(this.term, message.from);
+		this.#timeouts.postponeElection();
+		this.#following.append(input, this.#timeouts.now);
+	}
+
+	#onPreVote(message: Message): void {
+		const isWelcome = message.term > this.term && !this.#hasLiveLeader;
+		if (isWelcome && this.#log.isCoveredBy(message.index, message.logTerm)) {
+			this.#ballot.grantPreVote(message.from, message.term);
+		} else {
+			this.#ballot.refuse(MessageKind.preVoteResponse, message.from);
+		}
+	}
+
+	#onPreVoteResponse(message: Message): void {
+		if (message.rejected) {
+			if (message.term > this.term) this.#becomeFollower(message.term, 0);
+			return;
+		}
+		if (this.#role !== Role.preCandidate || message.term !== this.term + 1) return;
+		this.#votes?.add(message.from);
+		if (this.#votes?.hasMajority) this.#becomeCandidate();
+	}
+
+	#onVote(message: Message): void {
+		const isFree = this.vote === 0 && this.#leader === 0;
+		const isUpToDate = this.#log.isCoveredBy(message.index, message.logTerm);
+		if (isUpToDate && (isFree || this.vote === message.from)) {
+			this.#hardState.voteFor(message.from);
+			this.#timeouts.postponeElection();
+			if (this.#hardState.isSaved) this.#ballot.grantVote();
+		} else {
+			this.#ballot.refuse(MessageKind.voteResponse, message.from);
+		}
+	}
+
+	#onVoteResponse(message: Message): void {
+		if (this.#role !== Role.candidate || message.rejected) return;
+		this.#votes?.add(message.from);
+		if (this.#votes?.hasMajority) this.#becomeLeader();
+	}
+}

@@ -17,6 +17,7 @@ abstract class NativeConnection implements Connection {
 	protected paused = false;
 	#reason: Error | null = null;
 	#closing = false;
+	#ended = false;
 	/** `done` of each writev under way. Writes complete in order, so one function serves them all and
 	 * takes the next from here: no closure per writev, none per slice. */
 	readonly #done: (() => void)[] = [];
@@ -39,7 +40,12 @@ abstract class NativeConnection implements Connection {
 	abstract get remote(): string;
 
 	writev(slices: readonly Uint8Array[], done: () => void): void {
+		if (this.#ended) {
+			process.nextTick(done);
+			return;
+		}
 		this.#done.push(done);
+		if (this.#closing) return;
 		const last = slices.length - 1;
 		const { socket } = this;
 		if (last < 1) {
@@ -122,6 +128,7 @@ abstract class NativeConnection implements Connection {
 
 	#end(): void {
 		this.#closing = true;
+		this.#ended = true;
 		while (this.#done.length > 0) this.#reportOne();
 		this.handler?.closed(this.#reason);
 	}

@@ -1,0 +1,12 @@
+import type { RunOrder, Slice } from './run.js';
+
+/** The engine or the ceiling, seen from the bench: something that a load is driven through. */
+export interface Contender {
+	readonly name: 'engine' | 'ceiling';
+	/** Entries acknowledged since the start, as far as it has been told. */
+	readonly acknowledged: number;
+	run(order: RunOrder): Promise<Slice>;
+	/** Lets the run that goes on end now. */
+	stop(): Promise<void>;
+	close(): Promise<void>;
+}

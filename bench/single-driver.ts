@@ -1,0 +1,73 @@
+import { Histogram } from './histogram.js';
+import { makeEntry, writeNumber } from './load.js';
+import { Run, type RunOrder, type Slice } from './run.js';
+
+/** Proposes one entry; resolves when it is acknowledged. */
+export type ProposeOne = (entry: Uint8Array, number: number) => Promise<unknown>;
+
+/** `depth` loops, each of which awaits its own proposal before it makes the next. */
+export class SingleDriver {
+	readonly #depth: number;
+	readonly #payloadBytes: number;
+	readonly #propose: ProposeOne;
+	readonly #entries: Uint8Array[] = [];
+	readonly #latency = new Histogram();
+	#nextNumber = 0;
+	#acknowledged = 0;
+	#run: Run | null = null;
+
+	constructor(depth: number, payloadBytes: number, propose: ProposeOne) {
+		this.#depth = depth;
+		this.#payloadBytes = payloadBytes;
+		this.#propose = propose;
+		for (let i = 0; i < depth; i++) this.#entries.push(makeEntry(payloadBytes));
+	}
+
+	/** Entries acknowledged since the driver was made. */
+	get acknowledged(): number {
+		return this.#acknowledged;
+	}
+
+	/** Drives the load; resolves when everything submitted is acknowledged, rejects when anything fails. */
+	run(order: RunOrder): Promise<Slice> {
+		return new Promise((resolve, reject) => {
+			this.#latency.take();
+			const run = new Run(order, this.#acknowledged, resolve, reject);
+			this.#run = run;
+			const loops: Promise<void>[] = [];
+			for (let i = 0; i < this.#depth; i++) loops.push(this.#loop(run, this.#entries[i]!));
+			Promise.all(loops).then(
+				() => this.#end(run),
+				(error: unknown) => run.fail(error as Error),
+			);
+		});
+	}
+
+	/** Lets the run that goes on end now, as if its time were over. */
+	stop(): void {
+		this.#run?.close(performance.now(), this.#acknowledged);
+	}
+
+	async #loop(run: Run, entry: Uint8Array): Promise<void> {
+		const view = new DataView(entry.buffer);
+		let startedAt = performance.now();
+		while (!run.closed && run.entriesLeft > 0) {
+			run.entriesLeft -= 1;
+			const number = this.#nextNumber++;
+			writeNumber(view, 0, this.#payloadBytes, number);
+			await this.#propose(entry, number);
+			// One reading of the clock ends this entry's time and begins the next one's.
+			const now = performance.now();
+			this.#acknowledged += 1;
+			run.advance(now, this.#acknowledged);
+			if (!run.closed) this.#latency.record(now - startedAt, 1);
+			startedAt = now;
+		}
+	}
+
+	#end(run: Run): void {
+		run.close(performance.now(), this.#acknowledged);
+		this.#run = null;
+		run.finish(this.#acknowledged, this.#latency.take());
+	}
+}

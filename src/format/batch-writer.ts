@@ -1,5 +1,5 @@
 import { assert } from '../assert.js';
-import { BATCH_PAYLOAD_OFFSET, type BatchLabel, batchLength, finishBatch } from './batch.js';
+import { BATCH_PAYLOAD_OFFSET, type BatchLabel, finishBatch } from './batch.js';
 import { assertPlace, type Memory } from './memory.js';
 
 /** Entries that already lie one behind the other: entry i is `payload[ends[i-1] .. ends[i])`. */
@@ -32,7 +32,8 @@ export class BatchWriter {
 	readonly #ends: Uint32Array;
 	#memory: Memory | null = null;
 	#offset = 0;
-	#bytesMax = 0;
+	/** What payload and ends may take together; below 0 while no batch is open. */
+	#room = -1;
 	#payloadBytes = 0;
 	#count = 0;
 
@@ -53,26 +54,28 @@ export class BatchWriter {
 		assertPlace(memory, offset, bytesMax);
 		this.#memory = memory;
 		this.#offset = offset;
-		this.#bytesMax = bytesMax;
+		// What `batchLength(p, c) <= bytesMax` comes down to, once: the padding is in the rounding.
+		this.#room = Math.floor(bytesMax / 8) * 8 - (BATCH_PAYLOAD_OFFSET + 4);
 		this.#payloadBytes = 0;
 		this.#count = 0;
 	}
 
 	/** Whether `count` more entries of `bytes` altogether fit in. */
 	fits(bytes: number, count: number): boolean {
+		const countThen = this.#count + count;
 		return (
-			this.#memory !== null &&
-			this.#count + count <= this.#ends.length &&
-			batchLength(this.#payloadBytes + bytes, this.#count + count) <= this.#bytesMax
+			this.#payloadBytes + bytes + 4 * countThen <= this.#room && countThen <= this.#ends.length
 		);
 	}
 
 	/** Appends an entry that `fits`. */
 	add(entry: Uint8Array): void {
-		assert(this.fits(entry.length, 1), 'an entry is added where it fits');
-		this.#memory!.bytes.set(entry, this.#offset + BATCH_PAYLOAD_OFFSET + this.#payloadBytes);
-		this.#payloadBytes += entry.length;
-		this.#ends[this.#count] = this.#payloadBytes;
+		const start = this.#payloadBytes;
+		const bytes = entry.length;
+		assert(this.fits(bytes, 1), 'an entry is added where it fits');
+		this.#memory!.bytes.set(entry, this.#offset + BATCH_PAYLOAD_OFFSET + start);
+		this.#payloadBytes = start + bytes;
+		this.#ends[this.#count] = start + bytes;
 		this.#count += 1;
 	}
 
@@ -89,6 +92,14 @@ export class BatchWriter {
 		this.#count += ends.length;
 	}
 
+	/** Drops the open batch: none is open then, and `count` is 0. */
+	abandon(): void {
+		this.#memory = null;
+		this.#room = -1;
+		this.#payloadBytes = 0;
+		this.#count = 0;
+	}
+
 	/** Makes the frame. @returns its length */
 	finish(label: BatchLabel): number {
 		assert(this.#memory !== null, 'a batch is begun before it is finished');
@@ -100,7 +111,7 @@ export class BatchWriter {
 			this.#count,
 			label,
 		);
-		this.#memory = null;
+		this.abandon();
 		return length;
 	}
 }

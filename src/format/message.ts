@@ -136,7 +136,7 @@ export function writeMessage(
 	words[word + WORD.bodyLength] = bodyBytes;
 	if (body !== null) {
 		m.bytes.set(body, at + BODY_OFFSET);
-		m.bytes.fill(0, at + BODY_OFFSET + bodyBytes, at + length);
+		for (let i = at + BODY_OFFSET + bodyBytes; i < at + length; i++) m.bytes[i] = 0;
 	}
 	words[word + WORD.checksum] = messageChecksum(m, at, length);
 	return length;

@@ -45,6 +45,12 @@ export class Following {
 		if (input.batchCount === 0 || last <= this.#log.persisted) this.acknowledge(message.from);
 	}
 
+	/** The term is durable now, and answers that it held back may go. */
+	termSaved(leader: number): void {
+		// Where entries are still on their way to the disk, one acknowledgement follows for them and this.
+		if (this.#matched <= this.#log.persisted) this.acknowledge(leader);
+	}
+
 	/** The disk got further than `before`. */
 	persisted(before: number, leader: number): void {
 		if (before < this.#matched) this.acknowledge(leader);

@@ -222,7 +222,7 @@ export class Raft {
 	#hardStateSaved(term: number, vote: number): void {
 		if (!this.#hardState.saved(term, vote)) return;
 		if (this.#role === Role.candidate) this.#requestElection();
-		else if (this.#leader !== 0) this.#following.acknowledge(this.#leader);
+		else if (this.#leader !== 0) this.#following.termSaved(this.#leader);
 		else if (this.vote !== 0 && this.vote !== this.#id) this.#ballot.grantVote();
 	}
 

@@ -51,10 +51,10 @@ export class ReadRounds {
 		return true;
 	}
 
-	/** Leadership ended. Did anybody wait? The rounds that were under way or promised are never used. */
+	/** Leadership ended. Did anybody wait? A round that was promised is never used, like one under way. */
 	abandon(): boolean {
 		const { isPending } = this;
-		this.#started += 1;
+		if (this.#isWanted) this.#started += 1;
 		this.#confirmed = this.#started;
 		this.#isWanted = false;
 		return isPending;

@@ -1,0 +1,338 @@
+import { Raft } from '../../src/raft/raft.js';
+import {
+	Input,
+	InputKind,
+	type Message,
+	MessageKind,
+	Output,
+	type RaftOptions,
+} from '../../src/raft/types.js';
+
+/** What a proposal became: entries `first..last` of one term, behind the batch `before`. */
+export interface Batch {
+	readonly first: number;
+	readonly last: number;
+	readonly term: number;
+	readonly before: Batch | null;
+}
+
+/** One message on its way; an append carries its batches. */
+export interface Envelope {
+	readonly message: Message;
+	readonly batches: readonly Batch[];
+}
+
+/** One write: what it makes durable, and what the core is told then. */
+type Write =
+	| { readonly kind: 'hardState'; readonly term: number; readonly vote: number }
+	| { readonly kind: 'truncate'; readonly index: number }
+	| { readonly kind: 'append'; readonly batch: Batch; readonly epoch: number };
+
+export interface Disk {
+	term: number;
+	vote: number;
+	batches: Batch[];
+}
+
+export const timing = { electionTimeoutMs: 100, heartbeatMs: 20 };
+const window = { inflightMessagesMax: 4, inflightBytesMax: 400 };
+export const batchBytes = 100;
+
+/** One core with the log it speaks of, and a disk that writes when it is told to. */
+export class Replica {
+	readonly id: number;
+	readonly voters: readonly number[];
+	readonly disk: Disk = { term: 0, vote: 0, batches: [] };
+	/** The log as the core sees it. */
+	batches: Batch[] = [];
+	writes: Write[] = [];
+	raft: Raft;
+	isUp = true;
+	/** Whatever was applied survives: `committed` at a restart. */
+	committed = 0;
+	#lives = 0;
+
+	constructor(id: number, voters: readonly number[], disk?: Disk) {
+		this.id = id;
+		this.voters = voters;
+		if (disk !== undefined) this.disk = disk;
+		this.raft = this.restart(0);
+	}
+
+	restart(now: number): Raft {
+		this.#lives += 1;
+		this.isUp = true;
+		this.writes = [];
+		this.batches = [...this.disk.batches];
+		const lastIndex = this.batches.at(-1)?.last ?? 0;
+		this.committed = Math.min(this.committed, lastIndex);
+		this.raft = new Raft({
+			...options(this.id, this.voters),
+			term: this.disk.term,
+			vote: this.disk.vote,
+			runs: runsOf(this.batches),
+			lastIndex,
+			committed: this.committed,
+			seed: this.id * 1000 + this.#lives,
+			now,
+		});
+		return this.raft;
+	}
+
+	/** The batches that follow index `from - 1`, which is a border, at most `count` of them. */
+	batchesFrom(from: number, count: number): Batch[] {
+		const at = this.batches.findIndex((batch) => batch.first === from);
+		return at === -1 ? [] : this.batches.slice(at, at + count);
+	}
+}
+
+export function options(id: number, voters: readonly number[]): RaftOptions {
+	return {
+		group: 1,
+		id,
+		voters,
+		term: 0,
+		vote: 0,
+		compactedIndex: 0,
+		compactedTerm: 0,
+		runs: [],
+		lastIndex: 0,
+		committed: 0,
+		seed: id,
+		now: 0,
+		...timing,
+		...window,
+	};
+}
+
+export function runsOf(batches: readonly Batch[]): { index: number; term: number }[] {
+	const runs: { index: number; term: number }[] = [];
+	for (const { first, term } of batches) {
+		if (runs.at(-1)?.term !== term) runs.push({ index: first, term });
+	}
+	return runs;
+}
+
+/** Batches of one entry each, with the given terms. */
+export function logOf(terms: readonly number[]): Batch[] {
+	const batches: Batch[] = [];
+	for (const [i, term] of terms.entries()) {
+		batches.push({ first: i + 1, last: i + 1, term, before: batches.at(-1) ?? null });
+	}
+	return batches;
+}
+
+/** Sees all that steps do: a step when its log and writes are in place, and then each message. */
+export interface Witness {
+	stepped(replica: Replica, input: Input, output: Output): void;
+	sent(replica: Replica, envelope: Envelope): void;
+}
+
+/**
+ * Several cores, a bag of messages and a disk each. It does what `Output` asks for and nothing on its own:
+ * time, deliveries and writes happen when the test says so.
+ */
+export class Cluster {
+	readonly replicas: Replica[];
+	readonly witness: Witness;
+	/** Messages that are sent from now on fall out of the bag if this says so. */
+	isCut: (from: number, to: number) => boolean = () => false;
+	/** How many batches an append takes along. */
+	batchesMax = (): number => 2;
+	bag: Envelope[] = [];
+	now = 0;
+	readonly #input = new Input(64);
+	readonly #output = new Output();
+
+	constructor(replicas: Replica[], witness: Witness) {
+		this.replicas = replicas;
+		this.witness = witness;
+	}
+
+	replica(id: number): Replica {
+		return this.replicas.find((replica) => replica.id === id)!;
+	}
+
+	tick(replica: Replica): void {
+		this.step(replica, (input) => {
+			input.kind = InputKind.tick;
+		});
+	}
+
+	propose(replica: Replica, count: number): boolean {
+		const output = this.step(replica, (input) => {
+			input.kind = InputKind.propose;
+			input.count = count;
+		});
+		return !output.refused;
+	}
+
+	/** The round that will confirm the read, 0 if it was refused. */
+	read(replica: Replica): number {
+		let round = 0;
+		this.step(replica, (input, output) => {
+			input.kind = InputKind.read;
+			round = output === undefined ? 0 : output.readRound;
+		});
+		return round;
+	}
+
+	disconnect(replica: Replica, peer: number): void {
+		this.step(replica, (input) => {
+			input.kind = InputKind.disconnected;
+			input.peer = peer;
+		});
+	}
+
+	compact(replica: Replica, index: number): void {
+		this.step(replica, (input) => {
+			input.kind = InputKind.compacted;
+			input.index = index;
+		});
+	}
+
+	deliver({ message, batches }: Envelope): void {
+		const to = this.replica(message.to);
+		if (!to.isUp) return;
+		this.step(
+			to,
+			(input) => {
+				input.kind = InputKind.message;
+				Object.assign(input.message, message);
+				input.batchCount = batches.length;
+				for (const [i, batch] of batches.entries()) {
+					input.batchLast[i] = batch.last;
+					input.batchTerm[i] = batch.term;
+				}
+			},
+			batches,
+		);
+	}
+
+	/** The oldest `count` writes of a replica become durable, as one flush. */
+	persist(replica: Replica, count = replica.writes.length): void {
+		const { disk } = replica;
+		const done = replica.writes.splice(0, count);
+		for (const write of done) {
+			if (write.kind === 'hardState') {
+				disk.term = write.term;
+				disk.vote = write.vote;
+			} else if (write.kind === 'truncate') {
+				disk.batches = disk.batches.filter((batch) => batch.last <= write.index);
+			} else {
+				disk.batches.push(write.batch);
+			}
+		}
+		this.#tellHardState(replica, done);
+		this.#tellPersisted(replica, done);
+	}
+
+	crash(replica: Replica): void {
+		replica.isUp = false;
+		replica.writes = [];
+	}
+
+	/** One step, and whatever follows from it at once. */
+	step(
+		replica: Replica,
+		fill: (input: Input, output?: Output) => void,
+		batches: readonly Batch[] = [],
+	): Output {
+		const input = this.#input;
+		const output = this.#output;
+		input.now = this.now;
+		fill(input);
+		replica.raft.step(input, output);
+		replica.raft.invariants();
+		if (input.kind === InputKind.read) fill(input, output);
+		this.#obey(replica, input, output, batches);
+		const { becameLeader, wakeSenders, refused } = output;
+		if (becameLeader) this.propose(replica, 1);
+		else if (wakeSenders) this.#send(replica);
+		output.refused = refused;
+		return output;
+	}
+
+	#obey(replica: Replica, input: Input, output: Output, batches: readonly Batch[]): void {
+		if (output.saveHardState) {
+			replica.writes.push({ kind: 'hardState', term: output.term, vote: output.vote });
+		}
+		if (output.truncateTo >= 0) {
+			replica.batches = replica.batches.filter((batch) => batch.last <= output.truncateTo);
+			replica.writes.push({ kind: 'truncate', index: output.truncateTo });
+		}
+		const before = replica.batches.at(-1) ?? null;
+		if (output.appendFrom >= 0)
+			this.#append(replica, batches.slice(output.appendFrom), output.epoch);
+		if (output.firstIndex > 0) {
+			const last = output.firstIndex + input.count - 1;
+			const batch = { first: output.firstIndex, last, term: output.term, before };
+			this.#append(replica, [batch], output.epoch);
+		}
+		replica.committed = Math.max(replica.committed, output.committed);
+		this.witness.stepped(replica, input, output);
+		for (let i = 0; i < output.messageCount; i += 1) {
+			this.#post(replica, { message: { ...output.messages[i]! }, batches: [] });
+		}
+	}
+
+	#append(replica: Replica, batches: readonly Batch[], epoch: number): void {
+		for (const batch of batches) {
+			replica.batches.push(batch);
+			replica.writes.push({ kind: 'append', batch, epoch });
+		}
+	}
+
+	/** What a sender does: as long as the core allows it, the next run of batches to each peer. */
+	#send(replica: Replica): void {
+		for (const peer of replica.voters) {
+			for (let from = replica.raft.sendFrom(peer); from > 0; from = replica.raft.sendFrom(peer)) {
+				const room = Math.floor(replica.raft.sendBytesMax(peer) / batchBytes);
+				const batches = replica.batchesFrom(from, Math.min(this.batchesMax(), room));
+				if (batches.length === 0) throw new Error(`nothing to send from ${from}`);
+				this.#sendRun(replica, peer, batches);
+			}
+		}
+	}
+
+	#sendRun(replica: Replica, peer: number, batches: readonly Batch[]): void {
+		const input = this.#input;
+		input.kind = InputKind.sent;
+		input.now = this.now;
+		input.peer = peer;
+		input.index = batches.at(-1)!.last;
+		input.bytes = batches.length * batchBytes;
+		replica.raft.step(input, this.#output);
+		replica.raft.invariants();
+		this.#post(replica, { message: { ...this.#output.messages[0]! }, batches });
+	}
+
+	#post(replica: Replica, envelope: Envelope): void {
+		this.witness.sent(replica, envelope);
+		if (!this.isCut(envelope.message.from, envelope.message.to)) this.bag.push(envelope);
+	}
+
+	#tellHardState(replica: Replica, done: readonly Write[]): void {
+		const write = done.findLast((each) => each.kind === 'hardState');
+		if (write === undefined) return;
+		this.step(replica, (input) => {
+			input.kind = InputKind.hardStateSaved;
+			input.term = write.term;
+			input.vote = write.vote;
+		});
+	}
+
+	#tellPersisted(replica: Replica, done: readonly Write[]): void {
+		const write = done.findLast((each) => each.kind === 'append');
+		if (write === undefined) return;
+		this.step(replica, (input) => {
+			input.kind = InputKind.persisted;
+			input.index = write.batch.last;
+			input.epoch = write.epoch;
+		});
+	}
+}
+
+export const kindName = Object.fromEntries(
+	Object.entries(MessageKind).map(([name, kind]) => [kind, name]),
+) as Record<MessageKind, string>;

@@ -98,7 +98,7 @@ export class NativeDisk implements Disk {
 		}
 	}
 
-	rename(from: string, to: string): Promise<void> {
+	async rename(from: string, to: string): Promise<void> {
 		assert(dirname(from) === dirname(to), 'a rename stays within its directory');
 		return attempt('rename', from, () => fs.promises.rename(from, to));
 	}

@@ -76,7 +76,9 @@ export class NativeFile implements DiskFile {
 			process.nextTick(() => this.#finish(done, this.#failure));
 			return;
 		}
-		this.#write(slices, position, total, done);
+		// A copy of the array, because it alone holds the slices' memory while the kernel reads it, and the
+		// caller may use his again.
+		this.#write(slices.slice(), position, total, done);
 	}
 
 	#write(

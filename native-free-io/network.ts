@@ -22,7 +22,6 @@ export class NativeNetwork implements Network {
 	): Promise<Listener> {
 		return new Promise((resolve, reject) => {
 			const server = net.createServer({ noDelay: true, keepAlive: true });
-			const listener = new NativeListener(server, address.host, accept);
 			const refuse = (error: NodeJS.ErrnoException): void => {
 				reject(error.code === 'EADDRINUSE' ? new AddressInUse(address.host, address.port) : error);
 			};
@@ -31,7 +30,9 @@ export class NativeNetwork implements Network {
 				server.off('error', refuse);
 				// One connection couldn't be accepted, for want of a descriptor say. Its dialler tries again.
 				server.on('error', () => {});
-				resolve(listener);
+				const { port } = server.address() as net.AddressInfo;
+				// Its 'connection' events come after this turn at the earliest.
+				resolve(new NativeListener(server, { host: address.host, port }, accept));
 			});
 		});
 	}
@@ -43,26 +44,22 @@ export class NativeNetwork implements Network {
 
 class NativeListener implements Listener {
 	readonly #server: net.Server;
-	readonly #host: string;
+	readonly address: Address;
 	readonly #accepted = new Set<AcceptedConnection>();
 	#closed: Promise<void> | null = null;
 
 	constructor(
 		server: net.Server,
-		host: string,
+		address: Address,
 		accept: (connection: Connection) => ConnectionHandler,
 	) {
 		this.#server = server;
-		this.#host = host;
+		this.address = address;
 		server.on('connection', (socket) => {
 			const connection = new AcceptedConnection(socket, accept);
 			this.#accepted.add(connection);
 			socket.once('close', () => this.#accepted.delete(connection));
 		});
-	}
-
-	get address(): Address {
-		return { host: this.#host, port: (this.#server.address() as net.AddressInfo).port };
 	}
 
 	close(): Promise<void> {

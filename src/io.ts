@@ -13,16 +13,18 @@ export interface Disk {
 	lock(directory: string): Promise<DirectoryLock>;
 	/** Makes the directory and its parents; durable when it resolves. No error if it is there. */
 	makeDirectory(path: string): Promise<void>;
-	/** Names of the entries, sorted. */
+	/** Names of the entries, sorted. Files of the door's own may be among them: `LOCK` and `LOCK.*`, and
+	 * after a crash the `*.tmp` of a `writeSmall`. Pass over names that aren't yours. */
 	list(path: string): Promise<string[]>;
 	/** `write` is for reading and writing an existing file; `create` makes it and fails if it is there.
 	 * `durable`: each write is on disk before it is reported done (O_DSYNC). */
 	open(path: string, mode: 'read' | 'write' | 'create', durable: boolean): Promise<DiskFile>;
 	/** The whole of a small file; `null` if there is none. */
 	readSmall(path: string): Promise<Uint8Array | null>;
-	/** Replaces a small file as a whole, durably: after a crash it holds the old bytes or the new. */
+	/** Replaces a small file as a whole, durably: after a crash it holds the old bytes or the new. One at
+	 * a time for each path. */
 	writeSmall(path: string, bytes: Uint8Array): Promise<void>;
-	/** Renames within one directory. Durable only after `syncDirectory`. */
+	/** Renames a file within its directory, over one that has the name. Durable only after `syncDirectory`. */
 	rename(from: string, to: string): Promise<void>;
 	/** Removes a file. Durable only after `syncDirectory`. */
 	remove(path: string): Promise<void>;
@@ -42,7 +44,9 @@ export interface DiskFile {
 	/** Fills `target` from `position`; resolves to the bytes read, fewer only at the file's end. */
 	read(target: Uint8Array, position: number): Promise<number>;
 	/** Writes all slices one behind the other, or reports an error; never a part without an error.
-	 * The slices must not change before `done`. `done` is never called from within this call. */
+	 * The slices' bytes must not change before `done`; the array may be used again at once. `done` is
+	 * never called from within this call. After a failed write or sync all later ones of this
+	 * `DiskFile` fail too: nobody knows then what is on disk. */
 	writev(
 		slices: readonly Uint8Array[],
 		position: number,
@@ -50,6 +54,7 @@ export interface DiskFile {
 	): void;
 	/** Makes everything written so far durable. */
 	sync(): Promise<void>;
+	/** Waits for the operations under way. Nothing is called on the file after it. */
 	close(): Promise<void>;
 }
 
@@ -81,28 +86,35 @@ export interface Listener {
 export interface Connection {
 	/** For logs: `host:port` of the other end. */
 	readonly remote: string;
-	/** Hands over slices to send, one behind the other, in one system call where possible. They must not
-	 * change before `done`, which is called once, also when the connection is lost first; never from
-	 * within this call. */
+	/** Hands over slices to send, one behind the other, in one system call where possible. Their bytes must
+	 * not change before `done`, which is called once, also when the connection is lost first or closed
+	 * already; never from within this call. The array may be used again at once. */
 	writev(slices: readonly Uint8Array[], done: () => void): void;
 	/** Stops reading: the sender is held back by TCP. One call of `received` may still follow. */
 	pause(): void;
+	/** Nothing is delivered from within this call. */
 	resume(): void;
-	/** Closes now; nothing more is delivered except `closed`, called exactly once for every connection. */
+	/** Closes now: what isn't sent yet is lost. Nothing more is delivered except each outstanding `done`
+	 * and then `closed`, called exactly once for every connection, with this reason. */
 	close(reason?: Error): void;
 }
 
+/** A call that throws closes its connection, with the error as the reason, and no other. `closed` itself
+ * must not throw. */
 export interface ConnectionHandler {
 	/** Called once on a dialled connection when it stands, and on an accepted one at once after `accept`. */
 	opened(): void;
-	/** Where the next bytes shall be put, at least one byte long. It stays reserved until `received`. */
+	/** Where the next bytes shall be put, at least one byte long. It stays reserved until `received` or
+	 * `closed`. Asked for well ahead: on a dialled connection before `opened`. */
 	space(): Uint8Array;
 	/** `bytes` bytes were put at the start of the last `space()`. */
 	received(bytes: number): void;
-	/** The connection is gone. `reason` is null when the other end closed it in order. */
+	/** The connection is gone. `reason` is null when the other end closed it in order, or `close` was called
+	 * here without one. */
 	closed(reason: Error | null): void;
 }
 
+/** Callbacks must not throw: nobody is there to catch it, and the process ends. */
 export interface Clock {
 	/** Milliseconds that never go back, with a fraction; from an arbitrary start. */
 	now(): number;

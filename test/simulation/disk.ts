@@ -107,7 +107,7 @@ export class SimulatedDisk implements Disk {
 		}
 	}
 
-	rename(from: string, to: string): Promise<void> {
+	async rename(from: string, to: string): Promise<void> {
 		assert(posix.dirname(from) === posix.dirname(to), 'a rename stays within its directory');
 		return this.#do('rename', from, 0, () => {
 			const { directory, name } = this.#control.fileSystem.parent(from);

@@ -70,7 +70,7 @@ export class Leadership {
 				this.#propose(input.count);
 				break;
 			case InputKind.sent:
-				this.#sent(input.peer, input.index, input.bytes);
+				this.#sent(input.peer, input.first, input.index, input.bytes);
 				break;
 			case InputKind.disconnected:
 				this.#disconnected(input.peer);
@@ -130,14 +130,15 @@ export class Leadership {
 		this.#outbox.output.wakeSenders = true;
 	}
 
-	#sent(id: number, index: number, bytes: number): void {
+	#sent(id: number, first: number, index: number, bytes: number): void {
 		const peer = this.peer(id);
 		if (peer === null || this.sendFrom(id) === 0) {
 			this.#outbox.output.refused = true;
 			return;
 		}
+		assert(first >= 1 && first <= peer.next, 'what is sent begins with what is next');
 		assert(index >= peer.next && index <= this.#log.lastIndex, 'what is sent is what is next');
-		this.#appendHead(peer);
+		this.#appendHead(peer, first - 1);
 		peer.sent(index, bytes);
 	}
 
@@ -181,15 +182,14 @@ export class Leadership {
 	#heartbeat(now: number): void {
 		this.#heartbeatAt = now + this.#heartbeatMs;
 		for (let i = 0; i < this.#peers.length; i += 1) {
-			this.#appendHead(this.#peers[i]!);
+			this.#appendHead(this.#peers[i]!, this.#peers[i]!.next - 1);
 			this.#peers[i]!.probeSent();
 		}
 	}
 
 	/** The head of an append. Where the entry before is forgotten, index 0 stands for it: it matches all. */
-	#appendHead(peer: Progress): void {
+	#appendHead(peer: Progress, before: number): void {
 		const message = this.#outbox.add(MessageKind.append, peer.id, this.#term);
-		const before = peer.next - 1;
 		if (before >= this.#log.compacted) {
 			message.index = before;
 			message.logTerm = this.#log.termAt(before);

@@ -57,7 +57,7 @@ export class Progress implements PeerProgress {
 		return this.#inflightCount;
 	}
 
-	/** May another append be sent now? */
+	/** May another append be sent now? The last one may exceed the window: batches are sent whole. */
 	get hasRoom(): boolean {
 		if (this.#paused) return false;
 		return this.#inflightCount < this.#inflightIndex.length && this.inflightBytes < this.#bytesMax;
@@ -71,10 +71,6 @@ export class Progress implements PeerProgress {
 	/** An append with entries up to `index` is on its way. */
 	sent(index: number, bytes: number): void {
 		assert(this.hasRoom, 'an append is sent only where the window has room');
-		assert(
-			bytes <= this.bytesLeft || this.#inflightCount === 0,
-			'only a lone append may exceed the window',
-		);
 		const at = (this.#oldest + this.#inflightCount) % this.#inflightIndex.length;
 		this.#inflightIndex[at] = index;
 		this.#inflightSize[at] = bytes;

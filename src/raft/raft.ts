@@ -111,7 +111,7 @@ export class Raft {
 		return this.#leadership === null ? 0 : this.#leadership.sendFrom(peer);
 	}
 
-	/** Bytes left in the peer's window. One batch that is larger may be sent while nothing is in flight. */
+	/** Bytes left in the peer's window. While any are, one batch may be sent even if it is larger. */
 	sendBytesMax(peer: number): number {
 		return this.#leadership?.peer(peer)?.bytesLeft ?? 0;
 	}

@@ -75,6 +75,9 @@ export class Input {
 	peer = 0;
 	/** sent, persisted, compacted. */
 	index = 0;
+	/** sent: the first index of what was taken. Below `sendFrom` when that lies within a batch: batches are
+	 * sent whole. */
+	first = 0;
 	/** sent: bytes of the batches. */
 	bytes = 0;
 	/** persisted: `Output.epoch` as it was when the range was handed out. */

@@ -7,7 +7,8 @@ import type { Address, Connection, ConnectionHandler } from '../src/io.js';
 const scratch = new Uint8Array(1);
 const nothing = new Uint8Array(0);
 
-const keepAliveDelayMs = 10_000;
+/** How long a silent connection waits before TCP asks whether the other end is still there. */
+export const keepAliveDelayMs = 10_000;
 
 /** What dialled and accepted connections have in common: all but the reading. */
 abstract class NativeConnection implements Connection {

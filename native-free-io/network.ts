@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { AddressInUse } from '../src/errors.js';
 import type { Address, Connection, ConnectionHandler, Listener, Network } from '../src/io.js';
-import { AcceptedConnection, DialledConnection } from './connection.js';
+import { AcceptedConnection, DialledConnection, keepAliveDelayMs } from './connection.js';
 
 export interface NativeNetworkOptions {
 	/** How long a dialled address may take to answer. */
@@ -21,7 +21,11 @@ export class NativeNetwork implements Network {
 		accept: (connection: Connection) => ConnectionHandler,
 	): Promise<Listener> {
 		return new Promise((resolve, reject) => {
-			const server = net.createServer({ noDelay: true, keepAlive: true });
+			const server = net.createServer({
+				noDelay: true,
+				keepAlive: true,
+				keepAliveInitialDelay: keepAliveDelayMs,
+			});
 			const refuse = (error: NodeJS.ErrnoException): void => {
 				reject(error.code === 'EADDRINUSE' ? new AddressInUse(address.host, address.port) : error);
 			};

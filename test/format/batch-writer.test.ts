@@ -139,7 +139,9 @@ describe('BatchWriter', () => {
 		expect(() => writer.finish(LABEL)).toThrow(AssertionFailed);
 		const short = { payload: new Uint8Array(3), ends: Uint32Array.of(2) };
 		expect(() => writer.addPacked(short)).toThrow(AssertionFailed);
-		expect(() => writer.addPacked({ payload: EMPTY, ends: new Uint32Array(5) })).toThrow();
+		expect(() => writer.addPacked({ payload: EMPTY, ends: new Uint32Array(5) })).toThrow(
+			AssertionFailed,
+		);
 		writer.add(Uint8Array.of(1));
 		expect(() => writer.finish({ ...LABEL, kind: BatchKind.noOp })).toThrow(AssertionFailed);
 	});

@@ -1,6 +1,10 @@
 /** Frames with two right checksums and a lie in them, one by one, with the reason each is refused for. */
 import { describe, expect, it } from 'vitest';
-import { faultOf, reseal, SAMPLES } from './frames.js';
+import { batchFault } from '../../src/format/batch.js';
+import { FrameKind, FrameScanner } from '../../src/format/frame-stream.js';
+import { messageFault } from '../../src/format/message.js';
+import { flushMarkFault, segmentHeaderFault } from '../../src/format/segment-frames.js';
+import { faultOf, LENGTH_MAX, memoryOf, reseal, SAMPLES, WatchedMemory } from './frames.js';
 
 const BATCH = SAMPLES['batch-entries']!;
 const NO_OP = SAMPLES['batch-no-op']!;
@@ -146,5 +150,43 @@ describe('without the seals', () => {
 		const mixed = BATCH.slice();
 		mixed.set(SAMPLES['batch-proposal']!.subarray(32, 96), 32);
 		expect(faultOf(mixed)).not.toBeNull();
+	});
+});
+
+describe('a door on its own', () => {
+	it.each([
+		['batch', batchFault, BATCH],
+		['message', messageFault, WITH_BODY],
+		['flush mark', flushMarkFault, MARK],
+		['segment header', segmentHeaderFault, HEADER],
+	] as const)("of a %s refuses a length that is not the frame's own", (_name, fault, frame) => {
+		expect(fault(memoryOf(frame), 0, frame.length)).toBeNull();
+		expect(fault(memoryOf(frame), 0, frame.length + 8)).not.toBeNull();
+		expect(fault(memoryOf(frame), 0, frame.length - 8)).not.toBeNull();
+		const other = memoryOf(frame);
+		other.words[0]! += 8;
+		expect(fault(other, 0, frame.length)).toBe('the length is not its own');
+	});
+
+	it.each([BATCH, MESSAGE])('looks at nothing behind a frame too short for its kind', (frame) => {
+		for (const length of [96, 104, 112]) {
+			const short = frame.slice(0, length);
+			new DataView(short.buffer).setUint32(0, length - 4, true);
+			const watched = new WatchedMemory(memoryOf(reseal(short), 8));
+			watched.from = 8;
+			watched.to = 8 + length;
+			const scanner = new FrameScanner();
+			expect(scanner.scan(watched, 8, 8 + length, LENGTH_MAX)).toBe(FrameKind.broken);
+			expect(scanner.fault).toMatch(/is longer$/);
+		}
+	});
+
+	it.each([MARK, HEADER])('is not waited for when the length is none of its kind', (frame) => {
+		const memory = memoryOf(frame);
+		memory.words[0] = LENGTH_MAX - 4;
+		const scanner = new FrameScanner();
+		expect(scanner.scan(memory, 0, 11, LENGTH_MAX)).toBe(FrameKind.incomplete);
+		expect(scanner.scan(memory, 0, 12, LENGTH_MAX)).toBe(FrameKind.broken);
+		expect(scanner.fault).toBe(PROLOGUE_FAULT);
 	});
 });

@@ -60,7 +60,7 @@ export class Driver {
 	run(order: RunOrder): Promise<Slice> {
 		return new Promise((resolve, reject) => {
 			this.#latency.take();
-			const run = new Run(order, this.#acknowledged, resolve, reject);
+			const run = new Run(order, resolve, reject);
 			this.#run = run;
 			for (const slot of this.#slots) this.#submit(run, slot);
 			this.#endIfDone(run);
@@ -70,7 +70,7 @@ export class Driver {
 	/** Lets the run that goes on end now, as if its time were over. */
 	stop(): void {
 		if (this.#run === null) return;
-		this.#run.close(performance.now(), this.#acknowledged);
+		this.#run.closed = true;
 		this.#endIfDone(this.#run);
 	}
 
@@ -100,8 +100,8 @@ export class Driver {
 		const count = batch.count;
 		run.outstanding -= 1;
 		this.#acknowledged += count;
-		run.advance(now, this.#acknowledged);
-		if (!run.closed) this.#latency.record(now - slot.startedAt, count);
+		run.advance(now, count);
+		this.#latency.record(now - slot.startedAt, count);
 		batch.release();
 		this.#submit(run, slot);
 		this.#endIfDone(run);
@@ -109,10 +109,9 @@ export class Driver {
 
 	#endIfDone(run: Run): void {
 		if (run.outstanding > 0 || (this.#waiting.length > 0 && !run.closed)) return;
-		run.close(performance.now(), this.#acknowledged);
 		this.#waiting.length = 0;
 		this.#run = null;
-		run.finish(this.#acknowledged, this.#latency.take());
+		run.end(this.#latency.take());
 	}
 
 	#takeBatch(): LoadBatch | null {

@@ -35,7 +35,6 @@ export interface ReplicaSetup {
 	readonly peers: Readonly<Record<number, string>>;
 	readonly durability: Durability;
 	readonly retainBytes: number;
-	readonly segmentBytes: number;
 	readonly load: Load;
 	readonly mode: Mode;
 }

@@ -30,7 +30,7 @@ export const CEILING_SEGMENTS =
 	RETAIN_BYTES / BENCH_LIMITS.segmentBytes + BENCH_LIMITS.segmentsAhead;
 
 /** Found by measuring the ceiling: larger batches let disks and sockets wait for each other. */
-const BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 128 * 1024;
 /** So many batches in flight at least, as long as a batch has more than one entry. */
 const BATCHES_IN_FLIGHT_MIN = 8;
 /** What a frame adds to the payload: its header, and an end for each entry. */

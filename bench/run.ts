@@ -7,12 +7,14 @@ export interface RunOrder {
 	readonly entriesMax: number;
 }
 
-/** One run. What was still in flight at its end was waited for, but counts only in `entriesAcknowledged`. */
+/**
+ * One run, from an empty pipeline to an empty pipeline: what is in flight when its time is over is waited for,
+ * and counts, with the time that it takes.
+ */
 export interface Slice {
-	/** Acknowledged within `ms`. */
+	/** All were acknowledged. */
 	readonly entries: number;
 	readonly ms: number;
-	readonly entriesAcknowledged: number;
 	readonly latency: HistogramState;
 	/** Pairs: ms since the start, entries acknowledged until then. */
 	readonly course: Float64Array;
@@ -23,83 +25,59 @@ const COURSE_INTERVAL_MS = 2;
 /** Without any acknowledgement for so long the run has failed. */
 const STALL_MS = 20_000;
 
-/** The bookkeeping of one run. It is closed once its time is over, and ends when nothing is in flight. */
+/** The bookkeeping of one run. Once it is closed nothing more is submitted. */
 export class Run {
 	entriesLeft: number;
 	outstanding = 0;
+	closed = false;
+	#entries = 0;
 	readonly #startedAt = performance.now();
 	readonly #msMax: number;
-	readonly #acknowledgedBefore: number;
 	readonly #course: number[] = [];
+	#lastPointMs = 0;
 	readonly #resolve: (slice: Slice) => void;
 	readonly #reject: (error: Error) => void;
 	readonly #watch: NodeJS.Timeout;
-	/** When it was closed, and what was acknowledged until then. */
-	#end: { ms: number; entries: number } | null = null;
-	#lastPointAt = 0;
-	#watched = -1;
-	#acknowledged: number;
+	#watchedEntries = 0;
 
-	constructor(
-		order: RunOrder,
-		acknowledgedBefore: number,
-		resolve: (slice: Slice) => void,
-		reject: (error: Error) => void,
-	) {
+	constructor(order: RunOrder, resolve: (slice: Slice) => void, reject: (error: Error) => void) {
 		this.entriesLeft = order.entriesMax;
 		this.#msMax = order.ms;
-		this.#acknowledgedBefore = acknowledgedBefore;
-		this.#acknowledged = acknowledgedBefore;
 		this.#resolve = resolve;
 		this.#reject = reject;
 		this.#watch = setInterval(() => this.#look(), STALL_MS);
 	}
 
-	get closed(): boolean {
-		return this.#end !== null;
-	}
-
-	/** Entries were acknowledged, `acknowledged` since the driver was made. Closes the run when its time is over. */
-	advance(now: number, acknowledged: number): void {
-		this.#acknowledged = acknowledged;
+	/** `count` more entries were acknowledged. Closes the run when its time is over. */
+	advance(now: number, count: number): void {
+		this.#entries += count;
 		const ms = now - this.#startedAt;
-		if (this.#end !== null) return;
-		if (ms >= this.#lastPointAt + COURSE_INTERVAL_MS) {
-			this.#lastPointAt = ms;
-			this.#course.push(ms, acknowledged - this.#acknowledgedBefore);
-		}
-		if (ms >= this.#msMax) this.close(now, acknowledged);
+		if (ms >= this.#msMax) this.closed = true;
+		if (ms < this.#lastPointMs + COURSE_INTERVAL_MS) return;
+		this.#lastPointMs = ms;
+		this.#course.push(ms, this.#entries);
 	}
 
-	close(now: number, acknowledged: number): void {
-		if (this.#end !== null) return;
-		const entries = acknowledged - this.#acknowledgedBefore;
-		this.#end = { ms: now - this.#startedAt, entries };
-		this.#course.push(this.#end.ms, entries);
-	}
-
-	finish(acknowledged: number, latency: HistogramState): void {
+	/** Everything submitted is acknowledged. */
+	end(latency: HistogramState): void {
+		this.closed = true;
 		clearInterval(this.#watch);
-		const { ms, entries } = this.#end!;
-		this.#resolve({
-			entries,
-			ms,
-			entriesAcknowledged: acknowledged - this.#acknowledgedBefore,
-			latency,
-			course: Float64Array.from(this.#course),
-		});
+		const ms = performance.now() - this.#startedAt;
+		this.#course.push(ms, this.#entries);
+		const course = Float64Array.from(this.#course);
+		this.#resolve({ entries: this.#entries, ms, latency, course });
 	}
 
 	fail(error: Error): void {
+		this.closed = true;
 		clearInterval(this.#watch);
-		this.close(performance.now(), this.#acknowledged);
 		this.#reject(error);
 	}
 
 	#look(): void {
-		if (this.#watched === this.#acknowledged) {
+		if (this.#watchedEntries === this.#entries) {
 			this.fail(new Error(`no entry was acknowledged for ${STALL_MS / 1000} s`));
 		}
-		this.#watched = this.#acknowledged;
+		this.#watchedEntries = this.#entries;
 	}
 }

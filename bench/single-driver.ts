@@ -32,7 +32,7 @@ export class SingleDriver {
 	run(order: RunOrder): Promise<Slice> {
 		return new Promise((resolve, reject) => {
 			this.#latency.take();
-			const run = new Run(order, this.#acknowledged, resolve, reject);
+			const run = new Run(order, resolve, reject);
 			this.#run = run;
 			const loops: Promise<void>[] = [];
 			for (let i = 0; i < this.#depth; i++) loops.push(this.#loop(run, this.#entries[i]!));
@@ -45,7 +45,7 @@ export class SingleDriver {
 
 	/** Lets the run that goes on end now, as if its time were over. */
 	stop(): void {
-		this.#run?.close(performance.now(), this.#acknowledged);
+		if (this.#run !== null) this.#run.closed = true;
 	}
 
 	async #loop(run: Run, entry: Uint8Array): Promise<void> {
@@ -59,15 +59,14 @@ export class SingleDriver {
 			// One reading of the clock ends this entry's time and begins the next one's.
 			const now = performance.now();
 			this.#acknowledged += 1;
-			run.advance(now, this.#acknowledged);
-			if (!run.closed) this.#latency.record(now - startedAt, 1);
+			run.advance(now, 1);
+			this.#latency.record(now - startedAt, 1);
 			startedAt = now;
 		}
 	}
 
 	#end(run: Run): void {
-		run.close(performance.now(), this.#acknowledged);
 		this.#run = null;
-		run.finish(this.#acknowledged, this.#latency.take());
+		run.end(this.#latency.take());
 	}
 }

@@ -1,0 +1,70 @@
+import { type Output, rate } from './output.js';
+
+const BAR_CELLS = 24;
+const REDRAW_MS = 100;
+const PLAIN_MS = 1_000;
+
+/** What is going on now: a name, how much of everything is done (0 to 1), and entries acknowledged so far. */
+export interface Activity {
+	readonly name: string;
+	done(): number;
+	acknowledged(): number;
+}
+
+/** A bar on a terminal that is drawn over and over, or a plain line now and then. Writes to stderr only. */
+export class Progress {
+	readonly #output: Output;
+	#timer: NodeJS.Timeout | null = null;
+	#activity: Activity | null = null;
+	#since = { at: 0, acknowledged: 0 };
+	#lineAt = 0;
+
+	/** @param quiet nothing but a bar on a terminal */
+	constructor(output: Output, quiet: boolean) {
+		this.#output = output;
+		if (quiet && !output.isTerminal) return;
+		this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
+		this.#timer.unref();
+	}
+
+	begin(activity: Activity): void {
+		this.#activity = activity;
+		this.#since = { at: performance.now(), acknowledged: activity.acknowledged() };
+		if (this.#timer !== null) this.#draw();
+	}
+
+	/** Takes the bar off the terminal. */
+	end(): void {
+		this.#activity = null;
+		if (this.#timer === null) return;
+		clearInterval(this.#timer);
+		this.#timer = null;
+		if (this.#output.isTerminal) this.#output.progress('\r\x1b[K');
+	}
+
+	#draw(): void {
+		const activity = this.#activity;
+		if (activity === null) return;
+		const now = performance.now();
+		if (!this.#output.isTerminal) {
+			if (now < this.#lineAt) return;
+			this.#lineAt = now + PLAIN_MS;
+		}
+		const share = Math.min(1, Math.max(0, activity.done()));
+		const percent = `${String(Math.floor(share * 100)).padStart(3)} %`;
+		const text = `${percent}  ${activity.name}${this.#speed(activity, now)}`;
+		if (!this.#output.isTerminal) {
+			this.#output.progress(`${text}\n`);
+			return;
+		}
+		const cells = Math.round(share * BAR_CELLS);
+		const bar = '█'.repeat(cells) + '░'.repeat(BAR_CELLS - cells);
+		this.#output.progress(`\r\x1b[K${bar} ${text}`);
+	}
+
+	#speed(activity: Activity, now: number): string {
+		const entries = activity.acknowledged() - this.#since.acknowledged;
+		const seconds = (now - this.#since.at) / 1000;
+		return entries > 0 && seconds > 0 ? `  ${rate(entries / seconds)}` : '';
+	}
+}

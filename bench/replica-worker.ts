@@ -1,0 +1,89 @@
+/** A replica in a process of its own; the leader's process drives the load as well. */
+import { openReplica, type Replica, type StateMachine } from '../src/index.js';
+import { Driver, type Target } from './driver.js';
+import type { LoadBatch } from './load.js';
+import type { ReplicaCalls, ReplicaSetup, ReplicaState } from './messages.js';
+import { BENCH_LIMITS } from './options.js';
+import { Placement } from './placement.js';
+import { AllocationMeter, takeSample } from './sample.js';
+import { SingleDriver } from './single-driver.js';
+import { serve, withProgress } from './worker.js';
+
+/** On a busy machine a replica may get no processor for a while; that is not what the bench is about. */
+const ELECTION_TIMEOUT_MS = 1000;
+const HEARTBEAT_MS = 100;
+
+/** What is applied costs nothing: measured is the engine. */
+const stateMachine: StateMachine = { apply: () => undefined };
+
+const placement = new Placement();
+let replica: Replica | null = null;
+let driver: Driver | SingleDriver | null = null;
+let meter: AllocationMeter | null = null;
+
+class ReplicaTarget implements Target {
+	readonly #replica: Replica;
+
+	constructor(replica: Replica) {
+		this.#replica = replica;
+	}
+
+	async submit(batch: LoadBatch): Promise<void> {
+		const number = batch.first;
+		const { index } = await this.#replica.proposeBatch(batch, { whenBusy: 'wait' });
+		placement.check(number, index);
+	}
+}
+
+function makeDriver(opened: Replica, setup: ReplicaSetup): Driver | SingleDriver {
+	if (setup.mode !== 'single') return new Driver(setup.load, new ReplicaTarget(opened));
+	const { depth, payloadBytes } = setup.load;
+	return new SingleDriver(depth, payloadBytes, async (entry, number) => {
+		const { index } = await opened.propose(entry, { whenBusy: 'wait' });
+		placement.check(number, index);
+	});
+}
+
+function stateOf(opened: Replica): ReplicaState {
+	const status = opened.status();
+	const { committed, last } = status;
+	const caughtUp = status.peers.filter((peer) => peer.id !== status.id && peer.match >= committed);
+	return {
+		leads: status.role === 'leader',
+		term: status.term,
+		last,
+		committed,
+		peersCaughtUp: caughtUp.length,
+		counters: status.counters,
+	};
+}
+
+serve<ReplicaCalls>({
+	async open(setup) {
+		const { id, dir, peers, durability, retainBytes } = setup;
+		replica = await openReplica({
+			id,
+			dir,
+			peers,
+			stateMachine,
+			durability,
+			retainBytes,
+			electionTimeoutMs: ELECTION_TIMEOUT_MS,
+			heartbeatMs: HEARTBEAT_MS,
+			limits: BENCH_LIMITS,
+			cluster: 'bench',
+		});
+		driver = makeDriver(replica, setup);
+		meter = new AllocationMeter();
+	},
+	state: () => stateOf(replica!),
+	sample: () => takeSample(meter!),
+	run: (order) => withProgress(driver!, driver!.run(order)),
+	stop() {
+		driver?.stop();
+	},
+	driven: () => ({ firstIndex: placement.firstIndex, acknowledged: driver!.acknowledged }),
+	async close() {
+		await replica?.close();
+	},
+});

@@ -1,0 +1,50 @@
+import { BenchFailed } from '../../bench/children.js';
+import { parseOptions } from '../../bench/options.js';
+import { processOutput } from '../../bench/output.js';
+import { runBench } from '../../bench/throughput.js';
+import { MillraceError } from '../errors.js';
+
+export const help = `millrace bench: measures durable replication on this machine, beside what bare sockets and files reach
+
+Usage: millrace bench [options]
+
+  --replicas N       replica processes, all on this machine (3)
+  --payload BYTES    size of an entry (256)
+  --depth N          entries in flight (16384)
+  --mode MODE        batch: proposeBatch in the leader's process (default)
+                     single: each entry is its own awaited propose
+                     client: a remote client process, over TCP
+  --seconds S        measured time of the engine; the ceiling gets as much again (10)
+  --entries N        measure until N entries are acknowledged, however long it takes
+  --durability D     sync: acknowledged is on disk on a majority (default)
+                     os: it is in the memory of a majority's kernels
+  --dir DIR          where to put the logs; on the disk to be measured (./millrace-data)
+  --no-ceiling       leave out the ceiling
+  --json             print one JSON object
+
+The ceiling is the same number of processes with the same payloads, batches and depth on node:net and node:fs
+alone, measured in turns with the engine. At the end the logs of all replicas are read back and compared.
+All files and processes of the run are removed when it ends, also on Ctrl-C, which prints what was measured so far.
+
+Exit codes: 0 measured and verified, 1 failed or not verified, 2 bad options or directory, 130 interrupted.
+`;
+
+/** @returns the exit code */
+export async function run(argv: string[]): Promise<number> {
+	if (argv.includes('--help') || argv.includes('-h')) {
+		process.stdout.write(help);
+		return 0;
+	}
+	try {
+		return await runBench(parseOptions(argv), processOutput);
+	} catch (error) {
+		if (error instanceof MillraceError) return complain(error.message, 2);
+		if (error instanceof BenchFailed) return complain(error.message, 1);
+		throw error;
+	}
+}
+
+function complain(message: string, exitCode: number): number {
+	process.stderr.write(`millrace bench: ${message}\n`);
+	return exitCode;
+}

@@ -79,10 +79,10 @@ export class Compacted extends MillraceError {
 	}
 }
 
-/** The file system has too little room left; nothing was appended. Reads go on. */
+/** The file system has too little room left (`limits.freeBytesMin`); nothing was appended. Reads go on. */
 export class NoSpace extends MillraceError {
-	constructor(path: string, freeBytes: number) {
-		super('NO_SPACE', `${path}: only ${freeBytes} bytes are free`);
+	constructor(path: string) {
+		super('NO_SPACE', `too little room is left on the file system of ${path}`);
 	}
 }
 

@@ -33,6 +33,8 @@ export interface Limits {
 	/** Sent to one peer and not yet acknowledged. */
 	readonly inflightBytesMax: number;
 	readonly inflightMessagesMax: number;
+	/** Batches kept in memory after they are durable and applied, for followers that lag a little. */
+	readonly tailBytesMax: number;
 	/** One append message to a peer, and one flush to disk. */
 	readonly appendBytesMax: number;
 	readonly flushBytesMax: number;
@@ -64,6 +66,7 @@ export const DEFAULT_LIMITS: Limits = {
 	waitingBytesMax: 64 * MIB,
 	inflightBytesMax: 16 * MIB,
 	inflightMessagesMax: 256,
+	tailBytesMax: 8 * MIB,
 	appendBytesMax: MIB,
 	flushBytesMax: 4 * MIB,
 	readSlabsMax: 4,

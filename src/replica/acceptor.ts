@@ -1,0 +1,146 @@
+import { ProtocolError } from '../errors.js';
+import type { Memory } from '../format/memory.js';
+import { emptyMessage, MessageFrameKind } from '../format/message.js';
+import type { Connection, ConnectionHandler } from '../io.js';
+import { type Hello, PROTOCOL_VERSION, Purpose, readHello } from '../transport/hello.js';
+import { Outbound } from '../transport/outbound.js';
+import { type StagedFrames, StagingReceiver } from '../transport/staging-receiver.js';
+
+/** Who speaks on an accepted connection once its hello was good. `message` and `batch` return false for "not now". */
+export interface Guest {
+	batch(memory: Memory, offset: number, length: number): boolean;
+	message(memory: Memory, offset: number): boolean;
+	/** A read has been handed over. */
+	readDone(): void;
+	/** The connection is gone. */
+	closed(): void;
+}
+
+export interface Host {
+	readonly cluster: number;
+	readonly group: number;
+	readonly id: number;
+	readonly frameBytesMax: number;
+	isPeer(id: number): boolean;
+	/** A replica wants to hear what this one has to say. */
+	welcomePeer(peer: number, outbound: Outbound): Guest;
+	welcomeClient(outbound: Outbound, incoming: Incoming): Guest;
+	log(line: string): void;
+}
+
+/** What a guest may do with its own connection. */
+export interface Incoming {
+	pause(): void;
+	/** Reads on; what was refused is handed over again first. */
+	resume(): void;
+	close(reason: string): void;
+}
+
+/** One accepted connection: first a hello, then whatever its purpose is. Anything else closes it, with a reason. */
+export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
+	readonly #host: Host;
+	readonly #connection: Connection;
+	readonly #outbound: Outbound;
+	readonly #receiver: StagingReceiver;
+	#guest: Guest | null = null;
+	#isPaused = false;
+	#isClosed = false;
+
+	constructor(host: Host, connection: Connection) {
+		this.#host = host;
+		this.#connection = connection;
+		this.#outbound = new Outbound(connection);
+		this.#receiver = new StagingReceiver(this, host.frameBytesMax);
+	}
+
+	opened(): void {}
+
+	space(): Uint8Array {
+		return this.#receiver.space();
+	}
+
+	received(bytes: number): void {
+		this.#receiver.received(bytes);
+	}
+
+	closed(_reason: Error | null): void {
+		this.#isClosed = true;
+		this.#receiver.close();
+		this.#outbound.close();
+		this.#guest?.closed();
+		this.#guest = null;
+	}
+
+	batch(memory: Memory, offset: number, length: number): boolean {
+		if (this.#guest !== null) return this.#taken(this.#guest.batch(memory, offset, length));
+		this.close('the first frame is not a hello');
+		return true;
+	}
+
+	message(memory: Memory, offset: number): boolean {
+		if (this.#guest !== null) return this.#taken(this.#guest.message(memory, offset));
+		const hello = readHello(memory, offset, this.#host);
+		if (typeof hello === 'string') this.close(hello);
+		else this.#welcome(hello);
+		return true;
+	}
+
+	#welcome(hello: Hello): void {
+		if (hello.purpose === Purpose.peer && !this.#host.isPeer(hello.from)) {
+			return this.close(`replica ${hello.from} is not one of this cluster`);
+		}
+		const reply = emptyMessage(MessageFrameKind.hello);
+		reply.group = this.#host.group;
+		reply.from = this.#host.id;
+		reply.to = hello.from;
+		reply.context = this.#host.cluster;
+		reply.hintIndex = hello.purpose;
+		this.#outbound.message(reply, 0, null, PROTOCOL_VERSION);
+		this.#outbound.flush();
+		this.#guest =
+			hello.purpose === Purpose.peer
+				? this.#host.welcomePeer(hello.from, this.#outbound)
+				: this.#host.welcomeClient(this.#outbound, this);
+	}
+
+	#taken(isTaken: boolean): boolean {
+		if (!isTaken) this.pause();
+		return isTaken;
+	}
+
+	readDone(): void {
+		this.#guest?.readDone();
+	}
+
+	broken(reason: string): void {
+		this.close(reason);
+	}
+
+	pause(): void {
+		if (this.#isPaused || this.#isClosed) return;
+		this.#isPaused = true;
+		this.#connection.pause();
+	}
+
+	resume(): void {
+		if (!this.#isPaused || this.#isClosed) return;
+		this.#isPaused = false;
+		this.#receiver.retry();
+		if (!this.#isPaused && !this.#isClosed) this.#connection.resume();
+	}
+
+	/** Says goodbye with the reason, then closes. */
+	close(reason: string): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
+		this.#host.log(`connection from ${this.#connection.remote} closed: ${reason}`);
+		this.#receiver.close();
+		const goodbye = emptyMessage(MessageFrameKind.goodbye);
+		goodbye.group = this.#host.group;
+		goodbye.from = this.#host.id;
+		this.#outbound.onDone = () => this.#connection.close(new ProtocolError(reason));
+		const isGathered = this.#outbound.message(goodbye, 0, new TextEncoder().encode(reason));
+		if (isGathered) this.#outbound.flush();
+		else this.#connection.close(new ProtocolError(reason));
+	}
+}

@@ -1,0 +1,280 @@
+import {
+	Busy,
+	MillraceError,
+	NoSpace,
+	NotLeader,
+	SessionError,
+	Stopped,
+	TooLarge,
+	UnknownOutcome,
+} from '../errors.js';
+import { BatchKind, batchCount, batchGroup, batchKind, batchSequence } from '../format/batch.js';
+import type { Memory } from '../format/memory.js';
+import {
+	emptyMessage,
+	MessageFrameKind,
+	type MessageNumbers,
+	messageBody,
+	readMessage,
+} from '../format/message.js';
+import type { Limits } from '../limits.js';
+import type { Outbound } from '../transport/outbound.js';
+import type { Guest, Incoming } from './acceptor.js';
+import type { BatchRun } from './log-cursor.js';
+import { sendRuns } from './peer.js';
+import type { Waiter } from './proposals.js';
+import type { ReplicaStatus } from './types.js';
+
+/** Reasons of a rejection, as they go over the wire. */
+export const RejectionCode = {
+	notLeader: 1,
+	session: 2,
+	noSpace: 3,
+	tooLarge: 4,
+	unknownOutcome: 5,
+	stopped: 6,
+	other: 7,
+} as const;
+
+/** What remote clients may ask of a replica. */
+export interface ClientBackend {
+	readonly group: number;
+	readonly limits: Limits;
+	/** Takes a finished frame. `'later'`: there is no room, or this leader isn't ready; call again after `whenRoom`.
+	 * Errors: those of a proposal. */
+	proposeFrame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later';
+	whenRoom(callback: () => void): void;
+	read(query: Uint8Array): Promise<unknown>;
+	status(): ReplicaStatus;
+	readonly committed: number;
+	readonly firstIndex: number;
+	whenCommitted(callback: () => void): void;
+	committedRun(index: number, bytesMax: number): Promise<BatchRun>;
+	/** At the end of this turn, call `flush`. */
+	wakeClient(client: ClientService): void;
+}
+
+const encoder = new TextEncoder();
+
+function codeOf(error: Error): number {
+	if (error instanceof NotLeader) return RejectionCode.notLeader;
+	if (error instanceof SessionError) return RejectionCode.session;
+	if (error instanceof NoSpace) return RejectionCode.noSpace;
+	if (error instanceof TooLarge) return RejectionCode.tooLarge;
+	if (error instanceof UnknownOutcome) return RejectionCode.unknownOutcome;
+	if (error instanceof Stopped) return RejectionCode.stopped;
+	return RejectionCode.other;
+}
+
+/** Serves one remote client: proposals as frames, reads, the committed log, status. */
+export class ClientService implements Guest {
+	readonly #backend: ClientBackend;
+	readonly #outbound: Outbound;
+	readonly #incoming: Incoming;
+	readonly #request = emptyMessage(0);
+	readonly #reply = emptyMessage(0);
+	/** Replies that found no room; the client is not read from meanwhile. */
+	#backlog: { message: MessageNumbers; body: Uint8Array | null }[] = [];
+	/** Counts the tails asked for: a new one ends the one before. */
+	#tail = 0;
+	#onDrained: (() => void) | null = null;
+	#isClosed = false;
+
+	constructor(backend: ClientBackend, outbound: Outbound, incoming: Incoming) {
+		this.#backend = backend;
+		this.#outbound = outbound;
+		this.#incoming = incoming;
+		outbound.onDone = () => this.#written();
+	}
+
+	batch(memory: Memory, offset: number, length: number): boolean {
+		const label = batchSequence(memory, offset);
+		if (this.#backlog.length > 0) return false;
+		const isForeign =
+			batchGroup(memory, offset) !== this.#backend.group ||
+			batchKind(memory, offset) !== BatchKind.entries;
+		if (isForeign) {
+			this.#incoming.close('a batch that is not for this group');
+			return true;
+		}
+		const waiter = new RemoteWaiter(this, label, batchCount(memory, offset));
+		try {
+			if (this.#backend.proposeFrame(memory, offset, length, waiter) === 'taken') return true;
+		} catch (error) {
+			if (!(error instanceof Busy)) {
+				waiter.failed(error as Error);
+				return true;
+			}
+		}
+		this.#backend.whenRoom(() => {
+			if (!this.#isClosed) this.#incoming.resume();
+		});
+		return false;
+	}
+
+	message(memory: Memory, offset: number): boolean {
+		const request = this.#request;
+		if (this.#backlog.length > 0) return false;
+		readMessage(memory, offset, request);
+		const { context } = request;
+		switch (request.kind) {
+			case MessageFrameKind.readRequest:
+				this.#read(context, messageBody(memory, offset).slice());
+				return true;
+			case MessageFrameKind.tailRequest:
+				this.#tail += 1;
+				this.#sendTail(this.#tail, context, request.index, request.hintIndex === 1).catch(
+					(error: Error) => this.#rejectTail(context, error),
+				);
+				return true;
+			case MessageFrameKind.statusRequest:
+				this.#answer(
+					MessageFrameKind.statusReply,
+					context,
+					encoder.encode(JSON.stringify(this.#backend.status())),
+				);
+				return true;
+			default:
+				this.#incoming.close(`message kind ${request.kind} is not for a client`);
+				return true;
+		}
+	}
+
+	readDone(): void {}
+
+	closed(): void {
+		this.#isClosed = true;
+		this.#backlog = [];
+	}
+
+	/** Sends what this turn has gathered. */
+	flush(): void {
+		this.#outbound.flush();
+	}
+
+	proposed(label: number, index: number, term: number): void {
+		const reply = this.#cleared(MessageFrameKind.proposeReply, label);
+		reply.index = index;
+		reply.term = term;
+		this.#send(reply, null);
+	}
+
+	rejected(kind: number, context: number, error: Error): void {
+		const reply = this.#cleared(kind, context);
+		reply.rejected = true;
+		reply.hintIndex = codeOf(error);
+		reply.hintTerm = error instanceof NotLeader ? error.leader : 0;
+		this.#send(reply, encoder.encode(error.message));
+	}
+
+	#cleared(kind: number, context: number): MessageNumbers {
+		Object.assign(this.#reply, emptyMessage(kind));
+		this.#reply.group = this.#backend.group;
+		this.#reply.context = context;
+		return this.#reply;
+	}
+
+	#answer(kind: number, context: number, body: Uint8Array): void {
+		this.#send(this.#cleared(kind, context), body);
+	}
+
+	/** Gathers a reply. When the client doesn't read what it is told, it isn't listened to either. */
+	#send(reply: MessageNumbers, body: Uint8Array | null): void {
+		if (this.#isClosed) return;
+		if (this.#backlog.length > 0 || !this.#outbound.message(reply, 0, body)) {
+			this.#backlog.push({ message: { ...reply }, body });
+			this.#incoming.pause();
+		}
+		this.#backend.wakeClient(this);
+	}
+
+	#written(): void {
+		while (this.#backlog.length > 0) {
+			const { message, body } = this.#backlog[0]!;
+			if (!this.#outbound.message(message, 0, body)) break;
+			this.#backlog.shift();
+			if (this.#backlog.length === 0) this.#incoming.resume();
+		}
+		this.#backend.wakeClient(this);
+		const callback = this.#onDrained;
+		this.#onDrained = null;
+		callback?.();
+	}
+
+	#read(context: number, query: Uint8Array): void {
+		this.#backend
+			.read(query)
+			.then((answer) => {
+				if (answer !== undefined && answer !== null && !(answer instanceof Uint8Array)) {
+					throw new MillraceError(
+						'NOT_BYTES',
+						'the state machine answers remote reads with bytes only',
+					);
+				}
+				this.#answer(MessageFrameKind.readReply, context, answer ?? new Uint8Array(0));
+			})
+			.catch((error: Error) => this.rejected(MessageFrameKind.readReply, context, error));
+	}
+
+	/** Sends the committed log from `from` on, no faster than the client takes it. */
+	async #sendTail(tail: number, context: number, from: number, follow: boolean): Promise<void> {
+		let next = Math.max(1, from);
+		let isMarked = false;
+		const { appendBytesMax, clientBytesMax } = this.#backend.limits;
+		while (!this.#isClosed && tail === this.#tail) {
+			if (next <= this.#backend.committed) {
+				const run = await this.#backend.committedRun(next, appendBytesMax);
+				if (!this.#isClosed && tail === this.#tail) sendRuns(this.#outbound, run);
+				run.release();
+				next = run.lastIndex + 1;
+				this.#outbound.flush();
+				if (this.#outbound.pendingBytes > clientBytesMax) await this.#drained();
+				continue;
+			}
+			if (!isMarked) this.#mark(context, this.#backend.committed);
+			isMarked = true;
+			if (!follow) return;
+			await new Promise<void>((resolve) => this.#backend.whenCommitted(resolve));
+		}
+	}
+
+	#drained(): Promise<void> {
+		return new Promise((resolve) => {
+			this.#onDrained = resolve;
+		});
+	}
+
+	#mark(context: number, committed: number): void {
+		const mark = this.#cleared(MessageFrameKind.tailMark, context);
+		mark.index = committed;
+		this.#send(mark, null);
+	}
+
+	#rejectTail(context: number, error: Error): void {
+		const mark = this.#cleared(MessageFrameKind.tailMark, context);
+		mark.rejected = true;
+		mark.hintIndex = this.#backend.firstIndex;
+		this.#send(mark, encoder.encode(error.message));
+	}
+}
+
+/** A remote proposal that waits to be applied. */
+class RemoteWaiter implements Waiter {
+	readonly #client: ClientService;
+	readonly #label: number;
+	readonly count: number;
+
+	constructor(client: ClientService, label: number, count: number) {
+		this.#client = client;
+		this.#label = label;
+		this.count = count;
+	}
+
+	applied(index: number, term: number): void {
+		this.#client.proposed(this.#label, index, term);
+	}
+
+	failed(error: Error): void {
+		this.#client.rejected(MessageFrameKind.proposeReply, this.#label, error);
+	}
+}

@@ -1,0 +1,414 @@
+import { assert } from '../assert.js';
+import { batchLastIndex, batchParent, batchTerm, stampBatch } from '../format/batch.js';
+import type { BatchView } from '../format/batch-view.js';
+import type { SlabPool } from '../format/slab.js';
+import type { Clock, Timer } from '../io.js';
+import type { Log } from '../log/log.js';
+import type { Raft } from '../raft/raft.js';
+import { Input, InputKind, type Message, Output, Role } from '../raft/types.js';
+import type { Applier } from './applier.js';
+import type { LogWindow } from './log-window.js';
+import type { Peer, SenderCore } from './peer.js';
+import { BATCHES_PER_STEP_MAX, type PeerListener, type ReceivedAppend } from './peer-stream.js';
+import type { Proposals, ProposedFrame } from './proposals.js';
+import type { Reads } from './reads.js';
+
+/** Batches on their way to the disk beyond which small proposals are gathered rather than sent one by one. */
+const BATCHES_AHEAD_MAX = 2;
+
+/** What the loop tells its replica; called at the end of a turn, never within a step of the core. */
+export interface LoopEvents {
+	roleChanged(): void;
+	/** Leadership is lost: nothing that waits here for the leader's work will be told its outcome. */
+	leadershipLost(): void;
+	/** The commit index has grown. */
+	commitAdvanced(): void;
+	/** A batch was applied: its memory is free. */
+	roomMayBe(): void;
+	peerBehind(peer: number): void;
+	log(line: string): void;
+	/** The replica must stop for good. */
+	fail(error: Error): void;
+}
+
+export interface LoopParts {
+	readonly clock: Clock;
+	readonly raft: Raft;
+	readonly log: Log;
+	readonly window: LogWindow;
+	readonly pool: SlabPool;
+	readonly proposals: Proposals;
+	readonly reads: Reads;
+	readonly tickMs: number;
+	readonly tailBytesMax: number;
+	readonly retainBytes: number;
+}
+
+/**
+ * Joins numbers to bytes: gives the core its inputs and does what its outputs say, in their order.
+ *
+ * Inputs come from sockets, the disk, timers and callers. What they bring is done at once as far as it concerns the
+ * core; everything that can wait for the others of this turn (sealing proposals, sending, applying, telling) is
+ * done once, in `#turn`, so that work is shared by all that came together.
+ */
+export class Loop implements SenderCore, PeerListener {
+	readonly #parts: LoopParts;
+	readonly #raft: Raft;
+	readonly #log: Log;
+	readonly #window: LogWindow;
+	#events!: LoopEvents;
+	readonly #input = new Input(BATCHES_PER_STEP_MAX);
+	readonly #output = new Output();
+	readonly #peers = new Map<number, Peer>();
+	#applier!: Applier;
+	#timer: Timer | null = null;
+	#isTurnDue = false;
+	#isStopped = false;
+	#mustSend = false;
+	#mustTellRole = false;
+	#mustTellLoss = false;
+	#told = 0;
+	#lastTime = 0;
+	#leadership = 0;
+	/** The first index of this replica's own term as leader. */
+	#noOpIndex = Number.POSITIVE_INFINITY;
+
+	constructor(parts: LoopParts) {
+		this.#parts = parts;
+		this.#raft = parts.raft;
+		this.#log = parts.log;
+		this.#window = parts.window;
+	}
+
+	/** Begins to tick. */
+	start(peers: readonly Peer[], applier: Applier, events: LoopEvents): void {
+		this.#events = events;
+		for (const peer of peers) this.#peers.set(peer.id, peer);
+		this.#applier = applier;
+		this.#tick();
+	}
+
+	stop(): void {
+		this.#isStopped = true;
+		this.#timer?.cancel();
+	}
+
+	get isLeader(): boolean {
+		return this.#raft.role === Role.leader;
+	}
+
+	/** A leader that has applied the first entry of its term knows everything that was committed before. */
+	get isReadyLeader(): boolean {
+		return this.isLeader && this.#applier.applied >= this.#noOpIndex;
+	}
+
+	get leadership(): number {
+		return this.#leadership;
+	}
+
+	get lastIndex(): number {
+		return this.#raft.lastIndex;
+	}
+
+	get persisted(): number {
+		return this.#raft.persisted;
+	}
+
+	get committed(): number {
+		return this.#raft.committed;
+	}
+
+	// ---- Inputs ----
+
+	/** Time passes. What the core judges by the clock it judges after the I/O that was waiting has been read: a loop
+	 * that was blocked must not take its own deafness for another's silence. */
+	#tick(): void {
+		this.#timer = this.#parts.clock.after(this.#parts.tickMs, () => {
+			this.#parts.clock.afterPendingIo(() => {
+				if (this.#isStopped) return;
+				this.#guard(() => {
+					this.#step(InputKind.tick);
+					this.#act();
+				});
+				this.#tick();
+			});
+		});
+	}
+
+	/** A peer's message without batches. */
+	received(message: Message): void {
+		if (this.#isStopped) return;
+		this.#guard(() => {
+			this.#input.batchCount = 0;
+			this.#stepMessage(message);
+			this.#act();
+		});
+	}
+
+	/** A peer's append, or a part of one. */
+	receivedAppend(append: ReceivedAppend): void {
+		if (this.#isStopped) return;
+		this.#guard(() => {
+			const { batchLast, batchTerm: terms } = this.#input;
+			this.#input.batchCount = append.count;
+			for (let i = 0; i < append.count; i++) {
+				batchLast[i] = batchLastIndex(append.slabs[i]!, append.offsets[i]!);
+				terms[i] = batchTerm(append.slabs[i]!, append.offsets[i]!);
+			}
+			this.#stepMessage(append.message);
+			if (this.#output.appendFrom >= 0) this.#appendReceived(append);
+			this.#act();
+		});
+	}
+
+	/** The log's completion: everything up to `index` is durable, and so is the hard state. */
+	logPersisted(index: number, epoch: number, term: number, vote: number): void {
+		if (this.#isStopped) return;
+		this.#guard(() => {
+			this.#input.term = term;
+			this.#input.vote = vote;
+			this.#step(InputKind.hardStateSaved);
+			this.#act();
+			if (index === 0) return;
+			this.#input.index = index;
+			this.#input.epoch = epoch;
+			this.#step(InputKind.persisted);
+			this.#act();
+		});
+	}
+
+	sendFrom(peer: number): number {
+		return this.#raft.sendFrom(peer);
+	}
+
+	sendBytesMax(peer: number): number {
+		return this.#raft.sendBytesMax(peer);
+	}
+
+	sent(peer: number, firstIndex: number, lastIndex: number, bytes: number): Message | null {
+		this.#input.peer = peer;
+		this.#input.first = firstIndex;
+		this.#input.index = lastIndex;
+		this.#input.bytes = bytes;
+		this.#step(InputKind.sent);
+		return this.#output.refused ? null : this.#output.messages[0]!;
+	}
+
+	streamChanged(peer: number): void {
+		if (this.#isStopped) return;
+		this.#guard(() => {
+			this.#input.peer = peer;
+			this.#step(InputKind.disconnected);
+			this.#act();
+			this.#mustSend = true;
+		});
+	}
+
+	peerBehind(peer: number): void {
+		this.#events.peerBehind(peer);
+	}
+
+	log(line: string): void {
+		this.#events.log(line);
+	}
+
+	fail(error: Error): void {
+		this.#events.fail(error);
+	}
+
+	// ---- One step of the core, and what it asks for ----
+
+	#step(kind: InputKind): void {
+		this.#input.kind = kind;
+		this.#input.now = this.#parts.clock.now();
+		this.#raft.step(this.#input, this.#output);
+		// First of all, and before this step's append: both are in the same flush or in this order.
+		if (this.#output.saveHardState) this.#log.setHardState(this.#output.term, this.#output.vote);
+	}
+
+	#stepMessage(message: Message): void {
+		const into = this.#input.message;
+		into.kind = message.kind;
+		into.rejected = message.rejected;
+		into.group = message.group;
+		into.from = message.from;
+		into.to = message.to;
+		into.term = message.term;
+		into.index = message.index;
+		into.logTerm = message.logTerm;
+		into.commit = message.commit;
+		into.context = message.context;
+		into.hintIndex = message.hintIndex;
+		into.hintTerm = message.hintTerm;
+		this.#step(InputKind.message);
+	}
+
+	/** Everything an output asks for beside appending. */
+	#act(): void {
+		const output = this.#output;
+		for (let i = 0; i < output.messageCount; i++) {
+			const message = output.messages[i]!;
+			this.#peers.get(message.to)?.message(message);
+		}
+		if (output.messageCount > 0 || output.wakeSenders) this.#mustSend = true;
+		if (output.readConfirmed > 0)
+			this.#parts.reads.confirmed(output.readConfirmed, output.readIndex);
+		if (output.roleChanged) this.#roleChanged();
+		if (output.becameLeader) this.#proposeNoOp();
+		this.wake();
+	}
+
+	#roleChanged(): void {
+		this.#mustTellRole = true;
+		if (this.#output.role === Role.leader || this.#noOpIndex === Number.POSITIVE_INFINITY) return;
+		this.#noOpIndex = Number.POSITIVE_INFINITY;
+		this.#leadership += 1;
+		this.#mustTellLoss = true;
+	}
+
+	#proposeNoOp(): void {
+		// A slab of its own, for a moment: leadership may come when there is no room for proposals.
+		const slab = this.#parts.pool.acquire();
+		if (slab === null)
+			return this.fail(new Error('no memory is left for the first entry of a term'));
+		const length = this.#parts.proposals.noOp(slab, 0);
+		this.#leadership += 1;
+		this.#input.count = 1;
+		this.#step(InputKind.propose);
+		assert(!this.#output.refused, 'a new leader may propose');
+		this.#noOpIndex = this.#output.firstIndex;
+		this.#append(slab, 0, length);
+		slab.release();
+		this.#act();
+	}
+
+	/** Stamps the frame that the last step took as leader, and hands it to the disk; the window hands it to the
+	 * senders. */
+	#append(slab: ProposedFrame['slab'], offset: number, length: number): void {
+		const { firstIndex, term, epoch } = this.#output;
+		this.#lastTime = Math.max(this.#lastTime, Math.floor(this.#parts.clock.wall()));
+		stampBatch(slab, offset, term, firstIndex, this.#log.end.checksum, this.#lastTime);
+		this.#window.push(slab, offset, length);
+		this.#log.append(slab, offset, length, epoch);
+	}
+
+	/** As a follower: the frames go to the disk as they came. */
+	#appendReceived(append: ReceivedAppend): void {
+		const { appendFrom, truncateTo, epoch } = this.#output;
+		const parent = batchParent(append.slabs[appendFrom]!, append.offsets[appendFrom]!);
+		if (truncateTo >= 0) {
+			const term = this.#raft.termAt(truncateTo);
+			this.#window.truncate(truncateTo);
+			this.#log.truncate({ index: truncateTo, term, checksum: parent });
+		}
+		assert(parent === this.#log.end.checksum, 'what is appended is the child of the log');
+		for (let i = appendFrom; i < append.count; i++) {
+			const slab = append.slabs[i]!;
+			this.#window.push(slab, append.offsets[i]!, append.lengths[i]!);
+			this.#log.append(slab, append.offsets[i]!, append.lengths[i]!, epoch);
+		}
+	}
+
+	// ---- The end of a turn ----
+
+	/** Something is to be done at the end of this turn. */
+	wake(): void {
+		if (this.#isTurnDue || this.#isStopped) return;
+		this.#isTurnDue = true;
+		this.#parts.clock.endOfTurn(() => {
+			this.#isTurnDue = false;
+			if (!this.#isStopped) this.#guard(() => this.#turn());
+		});
+	}
+
+	/** Proposals, reads, sending, applying, telling: each once for all that came in this turn. */
+	#turn(): void {
+		if (this.isLeader) this.#propose();
+		this.#read();
+		for (const peer of this.#peers.values()) {
+			if (this.#mustSend) peer.pump();
+			peer.flush();
+		}
+		this.#mustSend = false;
+		this.#tell();
+		this.#applier.pump(this.#raft.committed, this.#raft.persisted);
+		this.#parts.reads.applied(this.#applier.applied);
+		this.#tidy();
+	}
+
+	/** Appends what was proposed. Under load (the disk has work), small proposals go on gathering: the next
+	 * completion brings the next turn. */
+	#propose(): void {
+		const { proposals } = this.#parts;
+		for (;;) {
+			const force = this.#log.pendingBatches < BATCHES_AHEAD_MAX;
+			const frame = proposals.next(force);
+			if (frame === null) return;
+			this.#input.count = frame.count;
+			this.#step(InputKind.propose);
+			assert(!this.#output.refused, 'a leader takes what is proposed');
+			const { firstIndex, term } = this.#output;
+			this.#append(frame.slab, frame.offset, frame.length);
+			proposals.appended(frame, firstIndex, term);
+			this.#act();
+			this.#mustSend = true;
+		}
+	}
+
+	#read(): void {
+		const { reads } = this.#parts;
+		if (!reads.hasFresh) return;
+		this.#step(InputKind.read);
+		if (this.#output.refused) {
+			this.#mustTellLoss = true;
+			return;
+		}
+		reads.began(this.#output.readRound);
+		this.#act();
+		this.#mustSend = true;
+	}
+
+	#tell(): void {
+		if (this.#mustTellLoss) {
+			this.#mustTellLoss = false;
+			this.#events.leadershipLost();
+		}
+		if (this.#mustTellRole) {
+			this.#mustTellRole = false;
+			this.#events.roleChanged();
+		}
+		if (this.#raft.committed > this.#told) {
+			this.#told = this.#raft.committed;
+			this.#log.setCommitted(this.#told);
+			this.#events.commitAdvanced();
+		}
+	}
+
+	/** Lets go of memory and of old segments. */
+	#tidy(): void {
+		const done = Math.min(this.#raft.persisted, this.#applier.applied);
+		const { pool, tailBytesMax, retainBytes } = this.#parts;
+		const isScarce = pool.available < pool.slabsMax / 4;
+		this.#window.trim(done, isScarce ? 0 : tailBytesMax);
+		if (!this.#log.compact(done, retainBytes)) return;
+		this.#input.index = this.#log.base.index;
+		this.#step(InputKind.compacted);
+		this.#act();
+	}
+
+	/** For the applier: a batch was applied. */
+	applied(view: BatchView, results: readonly unknown[] | undefined): void {
+		this.#lastTime = Math.max(this.#lastTime, view.time);
+		this.#parts.proposals.applied(view, results);
+		this.#events.roomMayBe();
+	}
+
+	/** An assertion that fails, here or in the core, stops the replica. */
+	#guard(work: () => void): void {
+		try {
+			work();
+		} catch (error) {
+			this.fail(error as Error);
+		}
+	}
+}

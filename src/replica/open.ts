@@ -1,0 +1,283 @@
+import { StateMachineFailed } from '../errors.js';
+import { SlabPool } from '../format/slab.js';
+import type { DirectoryLock, Doors, Listener } from '../io.js';
+import { claimIdentity } from '../log/identity.js';
+import { Log } from '../log/log.js';
+import { Raft } from '../raft/raft.js';
+import { clusterNumber } from '../transport/hello.js';
+import { Accepted, type Guest, type Host } from './acceptor.js';
+import { Applier } from './applier.js';
+import { ClientService } from './client-service.js';
+import { LogCursor } from './log-cursor.js';
+import { LogWindow } from './log-window.js';
+import { Loop } from './loop.js';
+import { type Settings, settingsOf } from './options.js';
+import { Peer } from './peer.js';
+import { PeerStream } from './peer-stream.js';
+import { Proposals } from './proposals.js';
+import { ReadSlabs } from './read-slabs.js';
+import { Reads } from './reads.js';
+import { Replica } from './replica.js';
+import { Sessions } from './sessions.js';
+import type { ReplicaOptions, StateMachine } from './types.js';
+
+/** Everything a replica is made of. */
+export interface ReplicaParts {
+	readonly settings: Settings;
+	readonly doors: Doors;
+	readonly machine: StateMachine;
+	readonly logLine: (line: string) => void;
+	readonly lock: DirectoryLock;
+	readonly log: Log;
+	readonly raft: Raft;
+	readonly pool: SlabPool;
+	readonly window: LogWindow;
+	readonly cursor: LogCursor;
+	readonly proposals: Proposals;
+	readonly reads: Reads;
+	readonly sessions: Sessions;
+	readonly loop: Loop;
+	readonly applier: Applier;
+	readonly peers: readonly Peer[];
+	/** Made once everything else stands. */
+	streams: readonly PeerStream[];
+	listener: Listener | null;
+}
+
+/**
+ * Opens a replica: takes its directory, recovers its log, listens, and joins its peers.
+ * Errors: `BadOption`, `DirectoryLocked`, `WrongDirectory`, `Corruption`, `DiskError`, `AddressInUse`,
+ * `StateMachineFailed`.
+ */
+export async function open(options: ReplicaOptions, doors: Doors): Promise<Replica> {
+	const settings = settingsOf(options);
+	await doors.disk.makeDirectory(settings.directory);
+	const lock = await doors.disk.lock(settings.directory);
+	try {
+		return await openLocked(options, settings, doors, lock);
+	} catch (error) {
+		await lock.release();
+		throw error;
+	}
+}
+
+/** The log speaks to a replica that is made after it. */
+class LateReplica {
+	loop: Loop | null = null;
+	replica: Replica | null = null;
+	#failure: Error | null = null;
+
+	fail(error: Error): void {
+		this.#failure ??= error;
+		this.replica?.fail(error);
+	}
+
+	/** A failure that came before there was anybody to tell. */
+	throwFailure(): void {
+		if (this.#failure !== null) throw this.#failure;
+	}
+}
+
+async function openLocked(
+	options: ReplicaOptions,
+	settings: Settings,
+	doors: Doors,
+	lock: DirectoryLock,
+): Promise<Replica> {
+	const { id, group, cluster } = settings;
+	await claimIdentity(doors.disk, settings.directory, { cluster, replica: id, group });
+	const late = new LateReplica();
+	const log = await openLog(settings, doors, late);
+	let listener: Listener | null = null;
+	try {
+		const heldIndex = await openMachine(options.stateMachine, log);
+		const parts = assemble(options, settings, doors, lock, log, heldIndex);
+		const replica = new Replica(parts);
+		listener = await listen(parts, replica);
+		parts.listener = listener;
+		late.throwFailure();
+		late.loop = parts.loop;
+		late.replica = replica;
+		parts.loop.start(parts.peers, parts.applier, replica);
+		parts.streams = connect(parts);
+		return replica;
+	} catch (error) {
+		await listener?.close();
+		await log.close();
+		throw error;
+	}
+}
+
+function openLog(settings: Settings, doors: Doors, late: LateReplica): Promise<Log> {
+	return Log.open(
+		{
+			disk: doors.disk,
+			clock: doors.clock,
+			directory: settings.directory,
+			clusterNumber: clusterNumber(settings.cluster),
+			replica: settings.id,
+			group: settings.group,
+			durability: settings.durability,
+			limits: settings.limits,
+		},
+		{
+			onPersisted: (index, epoch, term, vote) => late.loop?.logPersisted(index, epoch, term, vote),
+			onFailure: (error) => late.fail(error),
+		},
+	);
+}
+
+/** @returns the last index that the state machine holds already */
+async function openMachine(machine: StateMachine, log: Log): Promise<number> {
+	const held = (await machine.open?.()) ?? 0;
+	const { base, end } = log.recovered;
+	if (held < base.index) {
+		const why = `it holds entries up to ${held}, but the log begins at ${base.index + 1}`;
+		throw new StateMachineFailed(held + 1, why);
+	}
+	if (held > end.index) {
+		const why = `it holds entries up to ${held}, but the log ends at ${end.index}`;
+		throw new StateMachineFailed(held, why);
+	}
+	return held;
+}
+
+function assemble(
+	options: ReplicaOptions,
+	settings: Settings,
+	doors: Doors,
+	lock: DirectoryLock,
+	log: Log,
+	heldIndex: number,
+): ReplicaParts {
+	const { limits, group } = settings;
+	const pool = new SlabPool(limits.slabBytes, limits.slabsMax);
+	const window = new LogWindow();
+	const cursor = new LogCursor(log, window, new ReadSlabs(pool, limits.readSlabsMax));
+	const proposals = new Proposals(pool, limits, group);
+	const reads = new Reads(limits.readsMax);
+	const sessions = new Sessions(limits.sessionsMax);
+	const raft = newCore(settings, doors, log);
+	const loop = new Loop({
+		clock: doors.clock,
+		raft,
+		log,
+		window,
+		pool,
+		proposals,
+		reads,
+		tickMs: Math.max(1, settings.heartbeatMs / 2),
+		tailBytesMax: limits.tailBytesMax,
+		retainBytes: settings.retainBytes,
+	});
+	const { index: base } = log.recovered.base;
+	return {
+		settings,
+		doors,
+		machine: options.stateMachine,
+		logLine: options.log ?? (() => {}),
+		lock,
+		log,
+		raft,
+		pool,
+		window,
+		cursor,
+		proposals,
+		reads,
+		sessions,
+		loop,
+		applier: new Applier(options.stateMachine, window, cursor, sessions, loop, base, heldIndex),
+		peers: otherIds(settings).map((id) => new Peer(id, loop, cursor, limits.appendBytesMax)),
+		streams: [],
+		listener: null,
+	};
+}
+
+function otherIds(settings: Settings): number[] {
+	return [...settings.addresses.keys()].filter((id) => id !== settings.id);
+}
+
+function newCore(settings: Settings, doors: Doors, log: Log): Raft {
+	const { recovered } = log;
+	return new Raft({
+		group: settings.group,
+		id: settings.id,
+		voters: [...settings.addresses.keys()],
+		term: recovered.term,
+		vote: recovered.vote,
+		compactedIndex: recovered.base.index,
+		compactedTerm: recovered.base.term,
+		runs: recovered.runs,
+		lastIndex: recovered.end.index,
+		committed: Math.max(recovered.committed, recovered.base.index),
+		seed: Math.floor(doors.random.next() * 2 ** 32),
+		now: doors.clock.now(),
+		electionTimeoutMs: settings.electionTimeoutMs,
+		heartbeatMs: settings.heartbeatMs,
+		inflightMessagesMax: settings.limits.inflightMessagesMax,
+		inflightBytesMax: settings.limits.inflightBytesMax,
+	});
+}
+
+/** Lets peers and clients in. */
+function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
+	const { settings, doors, peers, loop, logLine } = parts;
+	const host: Host = {
+		cluster: clusterNumber(settings.cluster),
+		group: settings.group,
+		id: settings.id,
+		frameBytesMax: settings.limits.slabBytes / 2,
+		isPeer: (id) => peers.some((peer) => peer.id === id),
+		welcomePeer: (id, outbound) => {
+			const peer = peers.find((candidate) => candidate.id === id)!;
+			peer.attach(outbound);
+			loop.wake();
+			return new PeerGuest(() => peer.detach(outbound));
+		},
+		welcomeClient: (outbound, incoming) => new ClientService(replica, outbound, incoming),
+		log: logLine,
+	};
+	const address = settings.addresses.get(settings.id)!;
+	return doors.network.listen(address, (connection) => new Accepted(host, connection));
+}
+
+/** A replica that listens: it has nothing to say on this connection after its hello. */
+class PeerGuest implements Guest {
+	readonly closed: () => void;
+
+	constructor(closed: () => void) {
+		this.closed = closed;
+	}
+
+	batch(): boolean {
+		return true;
+	}
+
+	message(): boolean {
+		return true;
+	}
+
+	readDone(): void {}
+}
+
+function connect(parts: ReplicaParts): PeerStream[] {
+	const { settings, doors, pool, loop } = parts;
+	return otherIds(settings).map(
+		(peer) =>
+			new PeerStream(
+				{
+					network: doors.network,
+					clock: doors.clock,
+					random: doors.random,
+					pool,
+					limits: settings.limits,
+					cluster: clusterNumber(settings.cluster),
+					group: settings.group,
+					id: settings.id,
+					peer,
+					address: settings.addresses.get(peer)!,
+				},
+				loop,
+			),
+	);
+}

@@ -1,0 +1,96 @@
+import { BadOption } from '../errors.js';
+import type { Address } from '../io.js';
+import { DEFAULT_LIMITS, type Limits } from '../limits.js';
+import type { ReplicaOptions } from './types.js';
+
+const ID_MAX = 0xffff_ffff;
+
+/** Options, checked and completed. */
+export interface Settings {
+	readonly id: number;
+	readonly directory: string;
+	readonly addresses: ReadonlyMap<number, Address>;
+	readonly cluster: string;
+	readonly group: number;
+	readonly durability: 'sync' | 'os';
+	readonly electionTimeoutMs: number;
+	readonly heartbeatMs: number;
+	readonly retainBytes: number;
+	readonly limits: Limits;
+}
+
+/** Reads `host:port`, `[v6]:port`. Errors: `BadOption`. */
+export function parseAddress(text: string): Address {
+	const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+	const port = Number(match?.[3]);
+	if (match === null || port > 65_535)
+		throw new BadOption(`'${text}' is not an address (host:port)`);
+	return { host: (match[1] ?? match[2])!, port };
+}
+
+/** Errors: `BadOption`. */
+export function settingsOf(options: ReplicaOptions): Settings {
+	const addresses = new Map<number, Address>();
+	for (const [key, address] of Object.entries(options.peers)) {
+		addresses.set(wholeNumber('a peer id', Number(key), 1, ID_MAX), parseAddress(address));
+	}
+	const id = wholeNumber('id', options.id, 1, ID_MAX);
+	if (!addresses.has(id)) throw new BadOption(`peers must name replica ${id} itself`);
+	if (options.dir === '') throw new BadOption('dir must name a directory');
+	const durability = options.durability ?? 'sync';
+	if (durability !== 'sync' && durability !== 'os') {
+		throw new BadOption(`durability is 'sync' or 'os', not '${durability}'`);
+	}
+	const heartbeatMs = wholeNumber('heartbeatMs', options.heartbeatMs ?? 50, 1, 60_000);
+	const electionTimeoutMs = wholeNumber(
+		'electionTimeoutMs',
+		options.electionTimeoutMs ?? 300,
+		2 * heartbeatMs,
+		600_000,
+	);
+	const limits = limitsOf(options.limits ?? {});
+	return {
+		id,
+		directory: options.dir,
+		addresses,
+		cluster: options.cluster ?? 'millrace',
+		group: wholeNumber('group', options.group ?? 1, 0, ID_MAX),
+		durability,
+		electionTimeoutMs,
+		heartbeatMs,
+		retainBytes: options.retainBytes ?? Number.POSITIVE_INFINITY,
+		limits,
+	};
+}
+
+function limitsOf(given: Partial<Limits>): Limits {
+	const limits = { ...DEFAULT_LIMITS, ...given };
+	for (const [name, value] of Object.entries(limits))
+		wholeNumber(`limits.${name}`, value, 1, 2 ** 40);
+	const { slabBytes, batchBytes, entryBytesMax, segmentBytes, slabsMax, batchEntriesMax } = limits;
+	const frameBytesMax = slabBytes / 2;
+	need(slabBytes % 8 === 0, 'slabBytes must be a multiple of 8');
+	need(segmentBytes % 4096 === 0, 'segmentBytes must be a multiple of 4096');
+	need(batchBytes <= frameBytesMax, 'batchBytes must be at most half of slabBytes');
+	need(
+		entryBytesMax + 4096 <= frameBytesMax,
+		'entryBytesMax must be 4096 less than half of slabBytes',
+	);
+	need(4 * batchEntriesMax + 4096 <= frameBytesMax, 'batchEntriesMax is too much for slabBytes');
+	need(frameBytesMax + 4096 <= segmentBytes, 'segmentBytes must hold a frame (half of slabBytes)');
+	need(slabsMax >= 8, 'slabsMax must be at least 8');
+	need(
+		limits.uncommittedBytesMax <= (slabBytes * slabsMax) / 2,
+		'uncommittedBytesMax must be at most half of the slabs',
+	);
+	return limits;
+}
+
+function need(condition: boolean, message: string): void {
+	if (!condition) throw new BadOption(`limits: ${message}`);
+}
+
+function wholeNumber(name: string, value: number, min: number, max: number): number {
+	if (Number.isInteger(value) && value >= min && value <= max) return value;
+	throw new BadOption(`${name} must be a whole number from ${min} to ${max}, not ${value}`);
+}

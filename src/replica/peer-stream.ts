@@ -1,0 +1,235 @@
+import { ProtocolError } from '../errors.js';
+import {
+	batchGroup,
+	batchHeaderChecksum,
+	batchIndex,
+	batchLastIndex,
+	batchParent,
+	batchTerm,
+} from '../format/batch.js';
+import { Memory } from '../format/memory.js';
+import { MessageFrameKind, messageBatches, messageBody, readMessage } from '../format/message.js';
+import type { Slab, SlabPool } from '../format/slab.js';
+import type { Address, Clock, Connection, ConnectionHandler, Network, Random } from '../io.js';
+import type { Limits } from '../limits.js';
+import { Message, MessageKind } from '../raft/types.js';
+import { HELLO_BYTES, type Hello, Purpose, readHello, writeHello } from '../transport/hello.js';
+import { Redial } from '../transport/redial.js';
+import { type SlabFrames, SlabReceiver } from '../transport/slab-receiver.js';
+
+/** At most this many batches are given to the core in one step. */
+export const BATCHES_PER_STEP_MAX = 256;
+
+/** A part of an append that has arrived: its numbers, and its batches where they lie. */
+export class ReceivedAppend {
+	readonly message = new Message();
+	readonly slabs: Slab[] = [];
+	readonly offsets: number[] = [];
+	readonly lengths: number[] = [];
+
+	get count(): number {
+		return this.slabs.length;
+	}
+
+	push(slab: Slab, offset: number, length: number): void {
+		slab.retain();
+		this.slabs.push(slab);
+		this.offsets.push(offset);
+		this.lengths.push(length);
+	}
+
+	clear(): void {
+		for (const slab of this.slabs) slab.release();
+		this.slabs.length = 0;
+		this.offsets.length = 0;
+		this.lengths.length = 0;
+	}
+}
+
+/** Who takes what a peer says. */
+export interface PeerListener {
+	/** A message without batches. */
+	received(message: Message): void;
+	/** An append, or the part of one that is here. The batches are held only during the call. */
+	receivedAppend(append: ReceivedAppend): void;
+	log(line: string): void;
+}
+
+export interface PeerStreamOptions {
+	readonly network: Network;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly pool: SlabPool;
+	readonly limits: Limits;
+	readonly cluster: number;
+	readonly group: number;
+	/** This replica. */
+	readonly id: number;
+	readonly peer: number;
+	readonly address: Address;
+}
+
+/** Hears one other replica: dials it, again and again, and reads what it says. */
+export class PeerStream {
+	readonly #redial: Redial;
+	readonly counters = { receivedBytes: 0, movedBytes: 0 };
+	#lastFault = '';
+
+	constructor(options: PeerStreamOptions, listener: PeerListener) {
+		this.#redial = new Redial(options, options.address, (connection) => {
+			const stream = new Incoming(options, listener, connection, this.counters);
+			stream.onHello = () => this.#redial.succeeded();
+			stream.onFault = (why) => {
+				if (why !== this.#lastFault) {
+					listener.log(
+						`connection to replica ${options.peer} at ${connection.remote} closed: ${why}`,
+					);
+				}
+				this.#lastFault = why;
+			};
+			return stream;
+		});
+	}
+
+	close(): void {
+		this.#redial.close();
+	}
+}
+
+/** One connection of a `PeerStream`. */
+class Incoming implements ConnectionHandler, SlabFrames {
+	readonly #options: PeerStreamOptions;
+	readonly #listener: PeerListener;
+	readonly #connection: Connection;
+	readonly #receiver: SlabReceiver;
+	readonly #counters: { receivedBytes: number; movedBytes: number };
+	readonly #message = new Message();
+	#isGreeted = false;
+	/** The append under way: batches of it that are still to come, and what the next one must continue. */
+	readonly #append = new ReceivedAppend();
+	#missing = 0;
+	#expectedIndex = 0;
+	#parent = -1;
+	onHello: () => void = () => {};
+	onFault: (why: string) => void = () => {};
+
+	constructor(
+		options: PeerStreamOptions,
+		listener: PeerListener,
+		connection: Connection,
+		counters: { receivedBytes: number; movedBytes: number },
+	) {
+		this.#options = options;
+		this.#listener = listener;
+		this.#connection = connection;
+		this.#counters = counters;
+		const { slabBytes, batchBytes } = options.limits;
+		this.#receiver = new SlabReceiver(options.pool, this, batchBytes, slabBytes / 2);
+	}
+
+	opened(): void {
+		const { cluster, group, id, peer } = this.#options;
+		const memory = new Memory(HELLO_BYTES);
+		const hello: Hello = { purpose: Purpose.peer, cluster, group, from: id, to: peer };
+		writeHello(memory, 0, hello);
+		this.#connection.writev([memory.bytes], () => {});
+	}
+
+	space(): Uint8Array {
+		return this.#receiver.space();
+	}
+
+	received(bytes: number): void {
+		this.#receiver.received(bytes);
+		this.#counters.receivedBytes += bytes;
+		this.#counters.movedBytes += this.#receiver.movedBytes;
+		this.#receiver.movedBytes = 0;
+	}
+
+	closed(reason: Error | null): void {
+		this.#append.clear();
+		this.#receiver.close();
+		if (reason !== null && this.#isGreeted) this.onFault(reason.message);
+	}
+
+	pause(): void {
+		this.#connection.pause();
+	}
+
+	resume(): void {
+		this.#connection.resume();
+	}
+
+	broken(reason: string): void {
+		this.onFault(reason);
+		this.#connection.close(new ProtocolError(reason));
+	}
+
+	message(slab: Slab, offset: number, _length: number): void {
+		readMessage(slab, offset, this.#message);
+		const kind: number = this.#message.kind;
+		if (kind === MessageFrameKind.goodbye) {
+			return this.#break(`it says: ${new TextDecoder().decode(messageBody(slab, offset))}`);
+		}
+		if (!this.#isGreeted) return this.#greet(slab, offset);
+		if (this.#missing > 0) return this.#break('a message within an append');
+		if (kind < MessageFrameKind.append || kind > MessageFrameKind.voteResponse) {
+			return this.#break(`message kind ${kind} is not for a peer stream`);
+		}
+		if (this.#message.from !== this.#options.peer || this.#message.group !== this.#options.group) {
+			return this.#break(`a message of replica ${this.#message.from}`);
+		}
+		this.#missing = kind === MessageKind.append ? messageBatches(slab, offset) : 0;
+		if (this.#missing === 0) return this.#listener.received(this.#message);
+		Object.assign(this.#append.message, this.#message);
+		this.#expectedIndex = this.#message.index + 1;
+		this.#parent = -1;
+	}
+
+	#greet(slab: Slab, offset: number): void {
+		const hello = readHello(slab, offset, this.#options);
+		if (typeof hello === 'string') return this.#break(hello);
+		if (hello.from !== this.#options.peer)
+			return this.#break(`replica ${hello.from} answers there`);
+		this.#isGreeted = true;
+		this.onHello();
+	}
+
+	batch(slab: Slab, offset: number, length: number): void {
+		if (this.#missing === 0) return this.#break('a batch outside of an append');
+		const continues =
+			batchIndex(slab, offset) === this.#expectedIndex &&
+			batchGroup(slab, offset) === this.#options.group &&
+			batchTerm(slab, offset) <= this.#append.message.term &&
+			(this.#parent === -1 || batchParent(slab, offset) === this.#parent);
+		if (!continues) return this.#break('a batch that does not continue its append');
+		this.#append.push(slab, offset, length);
+		this.#expectedIndex = batchLastIndex(slab, offset) + 1;
+		this.#parent = batchHeaderChecksum(slab, offset);
+		this.#missing -= 1;
+		if (this.#missing === 0 || this.#append.count === BATCHES_PER_STEP_MAX) this.#deliver();
+	}
+
+	/** An append may be taken in parts: what is here is an append of its own, and the rest continues it. */
+	readDone(): void {
+		if (this.#append.count > 0) this.#deliver();
+	}
+
+	#deliver(): void {
+		const append = this.#append;
+		const last = append.count - 1;
+		const lastTerm = batchTerm(append.slabs[last]!, append.offsets[last]!);
+		try {
+			this.#listener.receivedAppend(append);
+		} finally {
+			append.clear();
+		}
+		append.message.index = this.#expectedIndex - 1;
+		append.message.logTerm = lastTerm;
+	}
+
+	#break(reason: string): void {
+		this.#receiver.close();
+		this.broken(reason);
+	}
+}

@@ -1,0 +1,139 @@
+import { Compacted } from '../errors.js';
+import type { Message } from '../raft/types.js';
+import type { Outbound } from '../transport/outbound.js';
+import type { BatchRun, LogCursor } from './log-cursor.js';
+
+/** What a peer needs of the loop. */
+export interface SenderCore {
+	/** Next index to send to the peer; 0 = nothing now. */
+	sendFrom(peer: number): number;
+	sendBytesMax(peer: number): number;
+	/** A count that changes whenever this replica's leadership does. */
+	readonly leadership: number;
+	readonly lastIndex: number;
+	readonly persisted: number;
+	/** Tells the core that batches [firstIndex, lastIndex] go out. @returns the head to send before them, valid
+	 * until the core's next step; null if it refused */
+	sent(peer: number, firstIndex: number, lastIndex: number, bytes: number): Message | null;
+	/** The peer's outbound stream is another than before. */
+	streamChanged(peer: number): void;
+	/** At the end of this turn, send what is there to be sent. */
+	wake(): void;
+	/** The peer needs entries that are not kept any more. */
+	peerBehind(peer: number): void;
+	fail(error: Error): void;
+}
+
+/** What goes to one other replica: messages, and the batches it lacks, from memory or from disk. */
+export class Peer {
+	readonly id: number;
+	readonly #core: SenderCore;
+	readonly #cursor: LogCursor;
+	readonly #appendBytesMax: number;
+	#outbound: Outbound | null = null;
+	#isReading = false;
+
+	constructor(id: number, core: SenderCore, cursor: LogCursor, appendBytesMax: number) {
+		this.id = id;
+		this.#core = core;
+		this.#cursor = cursor;
+		this.#appendBytesMax = appendBytesMax;
+	}
+
+	get isConnected(): boolean {
+		return this.#outbound !== null;
+	}
+
+	/** The peer has dialled in to hear what this replica has to say. A stream it had before is forgotten. */
+	attach(outbound: Outbound): void {
+		this.#outbound?.close();
+		this.#outbound = outbound;
+		outbound.onDone = () => this.#core.wake();
+		this.#core.streamChanged(this.id);
+	}
+
+	/** The stream was lost. */
+	detach(outbound: Outbound): void {
+		outbound.close();
+		if (this.#outbound !== outbound) return;
+		this.#outbound = null;
+		this.#core.streamChanged(this.id);
+	}
+
+	/** Sends a message at the end of the turn; without a stream, or with a full one, it is dropped: Raft repeats
+	 * whatever matters. */
+	message(message: Message): void {
+		this.#outbound?.message(message);
+	}
+
+	/** Gathers as many appends as the peer's window allows. */
+	pump(): void {
+		while (this.#outbound !== null && !this.#isReading) {
+			const from = this.#core.sendFrom(this.id);
+			if (from === 0) return;
+			const bytesMax = Math.min(this.#appendBytesMax, this.#core.sendBytesMax(this.id));
+			const run = this.#cursor.inMemory(from, this.#core.lastIndex, bytesMax);
+			if (run === null) return this.#readFromDisk(from, bytesMax);
+			this.#send(run);
+		}
+	}
+
+	/** A follower that lags: the segment's bytes are the message. */
+	#readFromDisk(from: number, bytesMax: number): void {
+		this.#isReading = true;
+		const { leadership } = this.#core;
+		this.#cursor
+			.onDisk(from, this.#core.persisted, bytesMax)
+			.then(
+				(run) => {
+					this.#isReading = false;
+					const isWanted =
+						this.#core.leadership === leadership && this.#core.sendFrom(this.id) === from;
+					if (isWanted) this.#send(run);
+					else run.release();
+					this.#core.wake();
+				},
+				(error: Error) => {
+					this.#isReading = false;
+					if (error instanceof Compacted) this.#core.peerBehind(this.id);
+					else this.#core.fail(error);
+				},
+			)
+			.catch((error: Error) => this.#core.fail(error));
+	}
+
+	#send(run: BatchRun): void {
+		const outbound = this.#outbound;
+		const head =
+			outbound === null ? null : this.#core.sent(this.id, run.firstIndex, run.lastIndex, run.bytes);
+		if (outbound !== null && head !== null) {
+			if (outbound.message(head, run.batches.length)) sendRuns(outbound, run);
+			else this.#core.streamChanged(this.id);
+		}
+		run.release();
+	}
+
+	/** Hands to the connection what was gathered. */
+	flush(): void {
+		this.#outbound?.flush();
+	}
+
+	close(): void {
+		this.#outbound?.close();
+		this.#outbound = null;
+	}
+}
+
+/** Gathers the batches, neighbours in memory as one slice. */
+export function sendRuns(outbound: Outbound, run: BatchRun): void {
+	let start = run.batches[0]!.offset;
+	let end = start;
+	for (const { offset, length } of run.batches) {
+		if (offset !== end) {
+			outbound.frames(run.slab, start, end - start);
+			start = offset;
+		}
+		end = offset + length;
+	}
+	outbound.frames(run.slab, start, end - start);
+}

@@ -1,0 +1,257 @@
+import { assert } from '../assert.js';
+import { Busy, TooLarge, UnknownOutcome } from '../errors.js';
+import {
+	BatchKind,
+	type BatchLabel,
+	batchCount,
+	batchLength,
+	batchSequence,
+	batchSession,
+} from '../format/batch.js';
+import type { BatchView } from '../format/batch-view.js';
+import { BatchWriter, type PackedEntries } from '../format/batch-writer.js';
+import { alignUp8, type Memory } from '../format/memory.js';
+import type { Slab, SlabPool } from '../format/slab.js';
+import type { Limits } from '../limits.js';
+
+/** Somebody who waits for `count` entries of a batch to be applied. */
+export interface Waiter {
+	readonly count: number;
+	/** `position`: where in the batch its first entry is. */
+	applied(
+		index: number,
+		term: number,
+		results: readonly unknown[] | undefined,
+		position: number,
+	): void;
+	failed(error: Error): void;
+}
+
+/** A finished frame on its way into the log, and who waits for it. */
+export interface ProposedFrame {
+	/** Held once by this object until it is in the log. */
+	readonly slab: Slab;
+	readonly offset: number;
+	readonly length: number;
+	readonly count: number;
+	readonly session: number;
+	readonly sequence: number;
+	readonly waiters: Waiter[];
+	/** Where the leader put it; 0 before. */
+	firstIndex: number;
+	term: number;
+}
+
+/**
+ * Gathers what is proposed into batches and remembers who waits for which.
+ *
+ *     add ...  ->  open batch  ->  (finish)  ->  ready frames  ->  (the loop stamps and appends)  ->  in the log  ->  applied
+ *
+ * Every byte between `add` and `applied` counts against `uncommittedBytesMax`.
+ */
+export class Proposals {
+	readonly #pool: SlabPool;
+	readonly #limits: Limits;
+	readonly #label: BatchLabel;
+	readonly #writer: BatchWriter;
+	#waiters: Waiter[] = [];
+	/** Where frames are made; held once. */
+	#slab: Slab | null = null;
+	/** First free byte of it. */
+	#free = 0;
+	readonly #ready: ProposedFrame[] = [];
+	/** Ascending by index. */
+	#inLog: ProposedFrame[] = [];
+	#inLogHead = 0;
+	#bytes = 0;
+
+	constructor(pool: SlabPool, limits: Limits, group: number) {
+		this.#pool = pool;
+		this.#limits = limits;
+		this.#label = { group, session: 0, sequence: 0, kind: BatchKind.entries };
+		this.#writer = new BatchWriter(limits.batchEntriesMax);
+	}
+
+	/** Bytes that count against the limit. */
+	get bytes(): number {
+		return this.#bytes + this.#openBytes;
+	}
+
+	get #openBytes(): number {
+		const { count, payloadBytes } = this.#writer;
+		return count === 0 ? 0 : batchLength(payloadBytes, count);
+	}
+
+	/** Takes one entry. Errors: `TooLarge`, `Busy`. */
+	add(entry: Uint8Array, waiter: Waiter): void {
+		if (!this.#writer.fits(entry.length, 1)) this.#begin(entry.length, 1);
+		else if (this.#isOverLimit(entry.length)) throw this.#busy();
+		this.#writer.add(entry);
+		this.#waiters.push(waiter);
+	}
+
+	/** Takes entries that become neighbours in one batch. Errors: `TooLarge`, `Busy`. */
+	addPacked(packed: PackedEntries, waiter: Waiter): void {
+		const { payload, ends } = packed;
+		if (!this.#writer.fits(payload.length, ends.length)) this.#begin(payload.length, ends.length);
+		else if (this.#isOverLimit(payload.length)) throw this.#busy();
+		this.#writer.addPacked(packed);
+		this.#waiters.push(waiter);
+	}
+
+	/** Takes entries, `bytes` altogether, that become neighbours in one batch. Errors: `TooLarge`, `Busy`. */
+	addBatch(entries: readonly Uint8Array[], bytes: number, waiter: Waiter): void {
+		if (!this.#writer.fits(bytes, entries.length)) this.#begin(bytes, entries.length);
+		else if (this.#isOverLimit(bytes)) throw this.#busy();
+		for (const entry of entries) this.#writer.add(entry);
+		this.#waiters.push(waiter);
+	}
+
+	/** Takes a finished frame, validated, of a remote producer: copied once, as a whole. Errors: `Busy`. */
+	addFrame(memory: Memory, offset: number, length: number, waiter: Waiter): void {
+		if (this.#isOverLimit(length)) throw this.#busy();
+		this.#finish();
+		this.#makeFree(length);
+		const slab = this.#slab!;
+		slab.bytes.set(memory.bytes.subarray(offset, offset + length), this.#free);
+		this.#pushReady(length, [waiter]);
+	}
+
+	/** Adds a waiter for a session's batch that is on its way. @returns false if there is no such batch */
+	join(session: number, sequence: number, waiter: Waiter): boolean {
+		const isIt = (frame: ProposedFrame) => frame.session === session && frame.sequence === sequence;
+		const frame = this.#ready.find(isIt) ?? this.#inLog.find(isIt);
+		frame?.waiters.push(waiter);
+		return frame !== undefined;
+	}
+
+	/** Makes a no-op frame for a new leader: the first of its term. It needs a slab but ignores the limit. */
+	noOp(slab: Slab, offset: number): number {
+		const writer = new BatchWriter(1);
+		writer.begin(slab, offset, slab.size - offset);
+		writer.add(new Uint8Array(0));
+		return writer.finish({ ...this.#label, kind: BatchKind.noOp });
+	}
+
+	/** The next frame for the log, or null. `force`: finishes the open batch for it. */
+	next(force: boolean): ProposedFrame | null {
+		if (this.#ready.length === 0 && force) this.#finish();
+		return this.#ready.shift() ?? null;
+	}
+
+	/** The loop has appended it. */
+	appended(frame: ProposedFrame, firstIndex: number, term: number): void {
+		frame.firstIndex = firstIndex;
+		frame.term = term;
+		this.#inLog.push(frame);
+		frame.slab.release();
+	}
+
+	/** A batch was applied: tells who waited for it, if it was proposed here. */
+	applied(batch: BatchView, results: readonly unknown[] | undefined): void {
+		const frame = this.#inLog[this.#inLogHead];
+		if (frame === undefined || frame.firstIndex !== batch.index) return;
+		assert(frame.term === batch.term, 'a leader applies what it proposed in its term');
+		this.#inLogHead += 1;
+		if (this.#inLogHead > 1024 || this.#inLogHead === this.#inLog.length) {
+			this.#inLog = this.#inLog.slice(this.#inLogHead);
+			this.#inLogHead = 0;
+		}
+		this.#bytes -= frame.length;
+		let position = 0;
+		for (const waiter of frame.waiters) {
+			waiter.applied(frame.firstIndex + position, frame.term, results, position);
+			// All who wait for a session's frame wait for the whole of it.
+			if (frame.session === 0) position += waiter.count;
+		}
+	}
+
+	/** Leadership is lost: what is in the log may or may not come through, the rest was never proposed. */
+	fail(notProposed: Error, why: string): void {
+		const open = this.#waiters;
+		if (this.#writer.count > 0) this.#writer.abandon();
+		this.#waiters = [];
+		const ready = this.#ready.splice(0);
+		const inLog = this.#inLog.slice(this.#inLogHead);
+		this.#inLog = [];
+		this.#inLogHead = 0;
+		this.#bytes = 0;
+		for (const frame of ready) frame.slab.release();
+		for (const waiter of open) waiter.failed(notProposed);
+		for (const frame of ready) for (const waiter of frame.waiters) waiter.failed(notProposed);
+		const unknown = new UnknownOutcome(why);
+		for (const frame of inLog) for (const waiter of frame.waiters) waiter.failed(unknown);
+	}
+
+	#isOverLimit(bytes: number): boolean {
+		return this.bytes + bytes > this.#limits.uncommittedBytesMax;
+	}
+
+	#busy(): Busy {
+		return new Busy('what is proposed and not yet applied', this.#limits.uncommittedBytesMax);
+	}
+
+	/** Begins a batch in which this much has room. */
+	#begin(bytes: number, count: number): void {
+		if (bytes > this.#limits.entryBytesMax) {
+			throw new TooLarge('a proposal', bytes, this.#limits.entryBytesMax);
+		}
+		if (count > this.#limits.batchEntriesMax) {
+			throw new TooLarge(`a batch of ${count} entries`, bytes, this.#limits.batchEntriesMax);
+		}
+		const length = batchLength(bytes, count);
+		if (this.#isOverLimit(length)) throw this.#busy();
+		this.#finish();
+		this.#makeFree(length);
+		const room = this.#slab!.size - this.#free;
+		this.#writer.begin(
+			this.#slab!,
+			this.#free,
+			Math.min(room, Math.max(length, this.#limits.batchBytes)),
+		);
+	}
+
+	/** Makes a frame of the open batch, if there is one. */
+	#finish(): void {
+		if (this.#writer.count === 0) return;
+		const waiters = this.#waiters;
+		this.#waiters = [];
+		this.#pushReady(this.#writer.finish(this.#label), waiters);
+	}
+
+	#pushReady(length: number, waiters: Waiter[]): void {
+		const slab = this.#slab!;
+		const offset = this.#free;
+		slab.retain();
+		this.#ready.push({
+			slab,
+			offset,
+			length,
+			count: batchCount(slab, offset),
+			session: batchSession(slab, offset),
+			sequence: batchSequence(slab, offset),
+			waiters,
+			firstIndex: 0,
+			term: 0,
+		});
+		this.#free = alignUp8(offset + length);
+		this.#bytes += length;
+	}
+
+	/** Makes sure that `length` bytes are free in the slab where frames are made. Errors: `Busy`. */
+	#makeFree(length: number): void {
+		if (this.#slab !== null && this.#slab.size - this.#free >= length) return;
+		const next = this.#pool.acquire();
+		if (next === null) {
+			throw new Busy('memory for frames', this.#pool.slabBytes * this.#pool.slabsMax);
+		}
+		this.#slab?.release();
+		this.#slab = next;
+		this.#free = 0;
+	}
+
+	close(): void {
+		this.#slab?.release();
+		this.#slab = null;
+	}
+}

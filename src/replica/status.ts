@@ -1,0 +1,64 @@
+import type { Stopped } from '../errors.js';
+import { Role } from '../raft/types.js';
+import type { ReplicaParts } from './open.js';
+import type { PeerStatus, ReplicaStatus, RoleName } from './types.js';
+
+const ROLE_NAMES: Record<Role, RoleName> = {
+	[Role.follower]: 'follower',
+	[Role.preCandidate]: 'pre-candidate',
+	[Role.candidate]: 'candidate',
+	[Role.leader]: 'leader',
+};
+
+/** Gathers what a replica knows of itself. */
+export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaStatus {
+	const { settings, raft, log, applier, peers } = parts;
+	return {
+		id: settings.id,
+		group: settings.group,
+		cluster: settings.cluster,
+		role: ROLE_NAMES[raft.role],
+		leader: raft.leader,
+		term: raft.term,
+		first: log.base.index + 1,
+		last: raft.lastIndex,
+		persisted: raft.persisted,
+		committed: raft.committed,
+		applied: applier.applied,
+		durability: settings.durability,
+		peers: peers.map((peer): PeerStatus => {
+			const progress = raft.progress(peer.id);
+			return {
+				id: peer.id,
+				connected: peer.isConnected,
+				match: progress?.match ?? -1,
+				inflightBytes: progress?.inflightBytes ?? 0,
+			};
+		}),
+		counters: countersOf(parts),
+		stopped: stopped === null ? null : stopped.message,
+	};
+}
+
+function countersOf(parts: ReplicaParts): Record<string, number> {
+	const { log, pool, window, proposals, reads, sessions, streams } = parts;
+	let receivedBytes = 0;
+	let movedBytes = 0;
+	for (const stream of streams) {
+		receivedBytes += stream.counters.receivedBytes;
+		movedBytes += stream.counters.movedBytes;
+	}
+	return {
+		...log.counters(),
+		slabsMade: pool.made,
+		slabsFree: pool.available,
+		windowBatches: window.count,
+		windowBytes: window.bytes,
+		proposedBytes: proposals.bytes,
+		pendingReads: reads.count,
+		sessions: sessions.count,
+		receivedBytes,
+		movedBytes,
+		tornBytes: log.recovered.tornBytes,
+	};
+}

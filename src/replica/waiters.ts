@@ -1,0 +1,61 @@
+import { UnknownOutcome } from '../errors.js';
+import type { Waiter } from './proposals.js';
+import type { Proposed, ProposedBatch } from './types.js';
+
+/** Who called `propose`. */
+export class EntryWaiter implements Waiter {
+	readonly count = 1;
+	readonly #resolve: (proposed: Proposed) => void;
+	readonly failed: (error: Error) => void;
+
+	constructor(resolve: (proposed: Proposed) => void, reject: (error: Error) => void) {
+		this.#resolve = resolve;
+		this.failed = reject;
+	}
+
+	applied(
+		index: number,
+		term: number,
+		results: readonly unknown[] | undefined,
+		position: number,
+	): void {
+		this.#resolve({ index, term, result: results === undefined ? undefined : results[position] });
+	}
+}
+
+/** Who called `proposeBatch`. */
+export class BatchWaiter implements Waiter {
+	readonly count: number;
+	readonly #resolve: (proposed: ProposedBatch) => void;
+	readonly failed: (error: Error) => void;
+
+	constructor(
+		count: number,
+		resolve: (proposed: ProposedBatch) => void,
+		reject: (error: Error) => void,
+	) {
+		this.count = count;
+		this.#resolve = resolve;
+		this.failed = reject;
+	}
+
+	applied(
+		index: number,
+		term: number,
+		results: readonly unknown[] | undefined,
+		position: number,
+	): void {
+		const { count } = this;
+		const own = results?.slice(position, position + count);
+		this.#resolve({ index, term, count, results: own });
+	}
+}
+
+/** Lets a signal end the wait for `promise`: the work goes on, its outcome is unknown to the caller. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const abort = () => reject(new UnknownOutcome('the caller gave up waiting'));
+		signal.addEventListener('abort', abort, { once: true });
+		promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+	});
+}

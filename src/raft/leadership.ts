@@ -136,7 +136,8 @@ export class Leadership {
 			this.#outbox.output.refused = true;
 			return;
 		}
-		assert(first >= 1 && first <= peer.next, 'what is sent begins with what is next');
+		assert(first <= peer.next, 'what is sent begins with what is next');
+		assert(first > this.#log.compacted, 'what is sent is still there');
 		assert(index >= peer.next && index <= this.#log.lastIndex, 'what is sent is what is next');
 		this.#appendHead(peer, first - 1);
 		peer.sent(index, bytes);
@@ -155,9 +156,18 @@ export class Leadership {
 		if (isNews) this.advanceCommit(now);
 	}
 
-	#rejected(peer: Progress, message: Message): void {
-		const agreed = this.#log.lastAtMost(message.hintTerm, message.hintIndex);
-		if (peer.rejected(message.index, agreed + 1)) this.#outbox.output.wakeSenders = true;
+	/**
+	 * The peer names the last entry it has that isn't newer than what was asked for; the logs may agree at
+	 * the last entry here that isn't newer than that. If this is the very entry, a batch ends there, for a
+	 * batch is the same on both sides; and one ends wherever terms change. But if the entry here is of an
+	 * older term, its index may fall within a batch.
+	 */
+	#rejected(peer: Progress, { index, hintIndex, hintTerm }: Message): void {
+		const agreed = this.#log.lastAtMost(hintTerm, hintIndex);
+		// A peer finds what it lacks before what it was asked for, or it isn't talking about this log.
+		if (agreed >= index) return;
+		const isBorder = agreed < hintIndex || this.#log.termAt(agreed) === hintTerm;
+		if (peer.rejected(index, agreed + 1, isBorder)) this.#outbox.output.wakeSenders = true;
 	}
 
 	/** Until an entry of this term is committed, the commit index may be behind that of the leader before
@@ -182,7 +192,7 @@ export class Leadership {
 	#heartbeat(now: number): void {
 		this.#heartbeatAt = now + this.#heartbeatMs;
 		for (let i = 0; i < this.#peers.length; i += 1) {
-			this.#appendHead(this.#peers[i]!, this.#peers[i]!.next - 1);
+			this.#appendHead(this.#peers[i]!, this.#peers[i]!.heartbeatIndex);
 			this.#peers[i]!.probeSent();
 		}
 	}

@@ -37,6 +37,8 @@ export class Progress implements PeerProgress {
 	/** probe: an append is under way; nothing more is sent before it is answered. Heartbeats go out all
 	 * the same, so that a lost one is made up for after a heartbeat interval. */
 	#paused = false;
+	/** Does a batch begin at `next`? While probing, it may fall within one. */
+	#isBorder = true;
 	/** The window: a ring of the appends' last indexes and bytes, oldest at `#oldest`. */
 	readonly #inflightIndex: Float64Array;
 	readonly #inflightSize: Float64Array;
@@ -63,6 +65,12 @@ export class Progress implements PeerProgress {
 		return this.#inflightCount < this.#inflightIndex.length && this.inflightBytes < this.#bytesMax;
 	}
 
+	/** The entry that a heartbeat asks for: the last one sent. Where that falls within a batch it must not
+	 * be matched, for a match is a border: then it is the last one known to be there. */
+	get heartbeatIndex(): number {
+		return this.#isBorder ? this.next - 1 : this.match;
+	}
+
 	/** Bytes left in the window. */
 	get bytesLeft(): number {
 		return Math.max(0, this.#bytesMax - this.inflightBytes);
@@ -77,6 +85,7 @@ export class Progress implements PeerProgress {
 		this.#inflightCount += 1;
 		this.inflightBytes += bytes;
 		this.next = index + 1;
+		this.#isBorder = true;
 		this.probeSent();
 	}
 
@@ -94,15 +103,21 @@ export class Progress implements PeerProgress {
 			this.#release(index);
 		}
 		this.#paused = false;
-		if (this.match + 1 === this.next) this.state = ProgressState.replicate;
+		if (this.match + 1 === this.next) {
+			this.state = ProgressState.replicate;
+			this.#isBorder = true;
+		}
 		return isNews;
 	}
 
-	/** It doesn't have the entry at `rejected`, but may have the one before `next`. False if the answer
-	 * is to an append that was overtaken by another answer. */
-	rejected(rejected: number, next: number): boolean {
+	/**
+	 * It doesn't have the entry at `rejected`, but may have the one before `next`, where a batch begins if
+	 * `isBorder`. False if the answer was overtaken by another one.
+	 */
+	rejected(rejected: number, next: number, isBorder: boolean): boolean {
 		if (rejected <= this.match || rejected >= this.next) return false;
-		this.#probeFrom(Math.min(rejected, next));
+		this.#probeFrom(next);
+		this.#isBorder = isBorder || this.next > next;
 		return true;
 	}
 
@@ -118,6 +133,7 @@ export class Progress implements PeerProgress {
 	invariants(lastIndex: number): void {
 		assert(this.match < this.next, 'match < next');
 		assert(this.next <= lastIndex + 1, 'next <= lastIndex + 1');
+		assert(this.#isBorder || this.state === ProgressState.probe, 'only a probe is within a batch');
 		assert(!this.#paused || this.state === ProgressState.probe, 'only a probe is paused');
 		assert(this.#inflightCount <= this.#inflightIndex.length, 'the window is bounded');
 		assert(this.#inflightCount > 0 || this.inflightBytes === 0, 'an empty window has no bytes');
@@ -129,6 +145,7 @@ export class Progress implements PeerProgress {
 		this.state = ProgressState.probe;
 		this.next = Math.max(this.match + 1, next);
 		this.#paused = false;
+		this.#isBorder = true;
 		this.#inflightCount = 0;
 		this.inflightBytes = 0;
 	}

@@ -164,7 +164,8 @@ export interface RaftOptions {
 	readonly runs: readonly { readonly index: number; readonly term: number }[];
 	/** The last index in the log; it is durable. */
 	readonly lastIndex: number;
-	/** Known to be committed; at most `lastIndex`. */
+	/** Known to be committed, with the very entries that this log holds; at most `lastIndex`. What was
+	 * committed ahead of this disk doesn't count: a crash may have brought older entries back in its place. */
 	readonly committed: number;
 	/** Seeds the election time-outs. */
 	readonly seed: number;

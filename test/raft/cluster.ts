@@ -48,7 +48,7 @@ export class Replica {
 	writes: Write[] = [];
 	raft: Raft;
 	isUp = true;
-	/** Whatever was applied survives: `committed` at a restart. */
+	/** What a restart may count as committed: what this disk had, too, when it was. */
 	committed = 0;
 	compacted = 0;
 	#lives = 0;
@@ -82,9 +82,9 @@ export class Replica {
 		return this.raft;
 	}
 
-	/** The batches that follow index `from - 1`, which is a border, at most `count` of them. */
+	/** At most `count` batches, beginning with the one that holds `from`. */
 	batchesFrom(from: number, count: number): Batch[] {
-		const at = this.batches.findIndex((batch) => batch.first === from);
+		const at = this.batches.findIndex((batch) => batch.last >= from);
 		return at === -1 ? [] : this.batches.slice(at, at + count);
 	}
 }
@@ -273,7 +273,8 @@ export class Cluster {
 			const batch = { first: output.firstIndex, last, term: output.term, before };
 			this.#append(replica, [batch], output.epoch);
 		}
-		replica.committed = Math.max(replica.committed, output.committed);
+		const { committed, persisted } = replica.raft;
+		replica.committed = Math.max(replica.committed, Math.min(committed, persisted));
 		this.witness.stepped(replica, input, output);
 		for (let i = 0; i < output.messageCount; i += 1) {
 			this.#post(replica, { message: { ...output.messages[i]! }, batches: [] });

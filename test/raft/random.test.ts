@@ -1,0 +1,205 @@
+import { describe, expect, it } from 'vitest';
+import { Role } from '../../src/raft/types.js';
+import { Cluster, type Envelope, Replica } from './cluster.js';
+import { Judge } from './judge.js';
+
+const { RAFT_SEED = '1', RAFT_SEEDS = '150' } = process.env;
+const firstSeed = Number(RAFT_SEED);
+const seeds = Number(RAFT_SEEDS);
+const actions = 2500;
+
+/** `RAFT_SEED=77 RAFT_SEEDS=1 npx vitest run test/raft/random.test.ts` runs one seed again. */
+describe('clusters of cores in a hostile world', () => {
+	it(`keep Raft’s promises, and recover once left in peace (${seeds} seeds)`, () => {
+		let commits = 0;
+		const seen: Record<string, number> = {};
+		for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
+			const world = new World(seed);
+			try {
+				for (let i = 0; i < actions; i += 1) world.act();
+				world.heal();
+			} catch (error) {
+				if (error instanceof Error) error.message = `seed ${seed}: ${error.message}`;
+				throw error;
+			}
+			commits += world.judge.committed.length;
+			for (const [name, count] of Object.entries(world.judge.seen)) {
+				seen[name] = (seen[name] ?? 0) + count;
+			}
+		}
+		for (const [name, count] of Object.entries(seen)) {
+			expect(count, `${name}: ${JSON.stringify(seen)}`).toBeGreaterThan(seeds / 2);
+		}
+		expect(commits).toBeGreaterThan(seeds * 10);
+		console.log(seen, commits);
+	});
+});
+
+class World {
+	readonly #cluster: Cluster;
+	readonly judge: Judge;
+	#state: number;
+	/** Each message falls victim with these chances; every world is hostile in its own way. */
+	readonly #dropped: number;
+	readonly #repeated: number;
+	readonly #reordered: number;
+	readonly #slowDisk: number;
+
+	constructor(seed: number) {
+		this.#state = seed;
+		for (let i = 0; i < 8; i += 1) this.#chance();
+		const voters = Array.from({ length: 1 + (seed % 5) }, (_, i) => i + 1);
+		const replicas = voters.map((id) => new Replica(id, voters));
+		this.judge = new Judge(() => replicas);
+		this.#cluster = new Cluster(replicas, this.judge);
+		this.#cluster.batchesMax = () => 1 + this.#below(3);
+		this.#dropped = this.#chance() * 0.2;
+		this.#repeated = this.#chance() * 0.2;
+		this.#reordered = this.#chance();
+		this.#slowDisk = this.#chance();
+	}
+
+	act(): void {
+		const chance = this.#chance();
+		if (chance < 0.45) this.#deliver();
+		else if (chance < 0.65) this.#pass();
+		else if (chance < 0.82) this.#write();
+		else if (chance < 0.9) this.#propose();
+		else if (chance < 0.95) this.#read();
+		else this.#trouble();
+	}
+
+	/** No more faults: soon one replica leads, and a new proposal is committed by everybody. */
+	heal(): void {
+		const { replicas } = this.#cluster;
+		this.#cluster.isCut = () => false;
+		for (const replica of replicas) if (!replica.isUp) this.#restart(replica);
+		for (let passed = 0; passed < 1500; passed += 10) {
+			this.#peacefully();
+			if (passed === 1200) for (const each of replicas) this.#cluster.propose(each, 2);
+		}
+		const leaders = replicas.filter(({ raft }) => raft.role === Role.leader);
+		expect(leaders.map(({ raft }) => raft.term)).toHaveLength(1);
+		const [leader] = leaders;
+		for (const { raft } of replicas) {
+			expect(raft.leader).toBe(leader?.id);
+			expect(raft.committed).toBe(leader?.raft.lastIndex);
+			expect(raft.lastIndex).toBe(leader?.raft.lastIndex);
+		}
+		expect(this.judge.committed.at(-1)?.batch.term).toBe(leader?.raft.term);
+	}
+
+	#peacefully(): void {
+		const cluster = this.#cluster;
+		cluster.now += 10;
+		for (const replica of cluster.replicas) cluster.tick(replica);
+		for (let round = 0; round < 8; round += 1) {
+			for (const envelope of cluster.bag.splice(0)) cluster.deliver(envelope);
+			for (const replica of cluster.replicas) cluster.persist(replica);
+		}
+	}
+
+	#deliver(): void {
+		const { bag } = this.#cluster;
+		// A link has room for so much; what is too old is lost.
+		if (bag.length > 150) bag.splice(0, 50);
+		if (bag.length === 0) return;
+		const at = this.#chance() < this.#reordered * 0.5 ? this.#below(bag.length) : 0;
+		const envelope = bag[at] as Envelope;
+		if (this.#chance() >= this.#repeated) bag.splice(at, 1);
+		if (this.#chance() >= this.#dropped) this.#cluster.deliver(envelope);
+	}
+
+	#pass(): void {
+		this.#cluster.now += this.#chance() < 0.01 ? this.#below(200) : this.#below(20);
+		for (const replica of this.#cluster.replicas) {
+			if (replica.isUp && this.#chance() < 0.9) this.#cluster.tick(replica);
+		}
+	}
+
+	#write(): void {
+		const replica = this.#any();
+		if (!replica.isUp || this.#chance() < this.#slowDisk * 0.8) return;
+		const { length } = replica.writes;
+		this.#cluster.persist(replica, this.#chance() < 0.5 ? length : this.#below(length + 1));
+	}
+
+	#propose(): void {
+		const replica = this.#likelyLeader();
+		if (replica.isUp) this.#cluster.propose(replica, 1 + this.#below(3));
+	}
+
+	#read(): void {
+		const replica = this.#likelyLeader();
+		if (replica.isUp) this.#cluster.read(replica);
+	}
+
+	#trouble(): void {
+		const kind = this.#below(5);
+		const replica = this.#any();
+		if (kind === 0) this.#crash(replica);
+		else if (kind === 1) this.#partition();
+		else if (kind === 2) this.#cluster.isCut = () => false;
+		else if (kind === 3 && replica.isUp) this.#cluster.disconnect(replica, this.#any().id);
+		else if (kind === 4 && replica.isUp) this.#compact(replica);
+		for (const each of this.#cluster.replicas) {
+			if (!each.isUp && this.#chance() < 0.5) this.#restart(each);
+		}
+	}
+
+	/** Some writes may still have reached the disk; the replica never heard of it. */
+	#crash(replica: Replica): void {
+		if (!replica.isUp) return;
+		this.#cluster.crash(replica);
+		this.judge.forget(replica);
+	}
+
+	#restart(replica: Replica): void {
+		if (this.#chance() < 0.5) replica.committed = replica.compacted;
+		replica.restart(this.#cluster.now);
+	}
+
+	/** Two halves, or one link, perhaps in one direction. */
+	#partition(): void {
+		const left = new Set(
+			this.#cluster.replicas.filter(() => this.#chance() < 0.5).map((r) => r.id),
+		);
+		const [a, b] = [this.#any().id, this.#any().id];
+		this.#cluster.isCut =
+			this.#chance() < 0.5
+				? (from, to) => left.has(from) !== left.has(to)
+				: (from, to) => from === a && to === b;
+	}
+
+	/** There are no snapshots here: dropped is only what is durable everywhere. */
+	#compact(replica: Replica): void {
+		const everywhere = this.judge.committed.findLast(({ batch }, at) =>
+			this.#cluster.replicas.every(({ disk }) => disk.batches[at] === batch),
+		);
+		const index = Math.min(everywhere?.batch.last ?? 0, replica.raft.committed);
+		const border = replica.batches.findLast((batch) => batch.last <= index)?.last ?? 0;
+		if (border > replica.compacted) this.#cluster.compact(replica, border);
+	}
+
+	#any(): Replica {
+		return this.#cluster.replicas[this.#below(this.#cluster.replicas.length)]!;
+	}
+
+	#likelyLeader(): Replica {
+		const leaders = this.#cluster.replicas.filter(({ raft }) => raft.role === Role.leader);
+		if (leaders.length === 0 || this.#chance() < 0.1) return this.#any();
+		return leaders[this.#below(leaders.length)]!;
+	}
+
+	#below(bound: number): number {
+		return Math.floor(this.#chance() * bound);
+	}
+
+	/** Mulberry32. */
+	#chance(): number {
+		this.#state = (this.#state + 0x6d2b79f5) | 0;
+		let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+		return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+	}
+}

@@ -11,7 +11,7 @@ import type { DiskFile } from '../io.js';
 import type { LogIndex } from './log-index.js';
 import { PendingBatches } from './pending-batches.js';
 import type { RecoveredFiles } from './recovery.js';
-import type { SegmentStore } from './segment-store.js';
+import type { LiveSegment, SegmentStore } from './segment-store.js';
 import type { LogOptions, LogPosition } from './types.js';
 
 /** Told when a flush is durable. */
@@ -51,14 +51,18 @@ export class Flusher {
 	#savedTerm: number;
 	#savedVote: number;
 
-	#state: 'idle' | 'writing' | 'waiting' | 'stopped' = 'idle';
+	/** waiting: for a segment to be made ready; opening: the next segment's file. */
+	#state: 'idle' | 'writing' | 'waiting' | 'opening' | 'stopped' = 'idle';
 	/** What is in flight. */
 	#flushBatches = 0;
 	#flushBytes = 0;
+	/** Set while the first flush of a segment is in flight. */
+	#segmentBase: LogPosition | null = null;
 	/** The lowest index the log was cut to since the flush in flight began. */
 	#cutTo = Number.POSITIVE_INFINITY;
 	#scheduled = false;
-	#onIdle: (() => void) | null = null;
+	/** Set once it is being closed. */
+	#onStopped: (() => void) | null = null;
 
 	/** For metrics. */
 	flushes = 0;
@@ -87,8 +91,7 @@ export class Flusher {
 	}
 
 	/** Opens the segment that recovery ended in. */
-	async start(): Promise<void> {
-		const last = this.#store.live.at(-1);
+	async start(last: LiveSegment | undefined): Promise<void> {
 		if (last === undefined) return;
 		this.#file = await this.#store.openFile(last.number);
 		this.#segment = last.number;
@@ -105,6 +108,9 @@ export class Flusher {
 
 	/** Takes a batch. Its slab is held until it is durable. */
 	append(slab: Slab, offset: number, length: number, epoch: number): void {
+		const headBytes = SEGMENT_HEADER_BYTES + FLUSH_MARK_BYTES;
+		assert(length <= this.#options.limits.segmentBytes - headBytes, 'a batch fits in a segment');
+		if (this.#state === 'stopped') return;
 		slab.retain();
 		this.#pending.push(slab, offset, length, epoch);
 		this.#schedule();
@@ -147,7 +153,8 @@ export class Flusher {
 	#pump(): void {
 		const first = this.#pending.count === 0 ? 0 : this.#pending.firstLength;
 		if (first === 0 && !this.#isHardStateDirty) {
-			this.#becomeIdle();
+			this.#state = 'idle';
+			if (this.#onStopped !== null) this.#stop();
 			return;
 		}
 		const isNewSegment =
@@ -157,45 +164,48 @@ export class Flusher {
 		else this.#flush(false);
 	}
 
-	#becomeIdle(): void {
-		this.#state = 'idle';
-		const callback = this.#onIdle;
-		this.#onIdle = null;
-		callback?.();
-	}
-
 	/** Goes on in the next segment, as soon as one is ready. */
 	#roll(): void {
-		const next = this.#store.take(this.#base);
-		this.#state = 'waiting';
-		if (next === null) {
-			this.segmentWaits += 1;
-			this.#store.whenReady(() => this.#roll());
-			return;
-		}
-		const old = this.#file;
-		this.#file = null;
+		const next = this.#store.take();
+		if (next === null) return this.#wait();
+		this.#state = 'opening';
 		this.#store
-			.openFile(next.number)
-			.then(async (file) => {
-				await old?.close();
-				if (this.#state !== 'waiting') return await file.close();
+			.openFile(next)
+			.then((file) => {
+				if (this.#state !== 'opening') return file.close();
+				// All that was written to the old one is durable: how its closing ends says nothing about it.
+				this.#file?.close().catch(() => {});
 				this.#file = file;
-				this.#segment = next.number;
+				this.#segment = next;
 				this.#position = 0;
-				this.#flush(true);
+				return this.#flush(true);
 			})
-			.catch((error: Error) => this.#fail(error));
+			.catch((error: Error) => this.fail(error));
+	}
+
+	#wait(): void {
+		if (this.#state !== 'waiting') this.segmentWaits += 1;
+		this.#state = 'waiting';
+		// Space may never come back, and a close must end.
+		if (this.#onStopped !== null && this.#store.noSpace) return this.#stop();
+		this.#store.whenPrepared(() => {
+			if (this.#state === 'waiting') this.#roll();
+		});
 	}
 
 	/** One write: everything pending that fits the segment and the limit. */
 	#flush(isNewSegment: boolean): void {
 		const { segmentBytes, flushBytesMax } = this.#options.limits;
 		const headBytes = FLUSH_MARK_BYTES + (isNewSegment ? SEGMENT_HEADER_BYTES : 0);
-		const room = Math.min(segmentBytes - this.#position - headBytes, flushBytesMax);
+		const first = this.#pending.count === 0 ? 0 : this.#pending.firstLength;
+		const room = Math.min(
+			segmentBytes - this.#position - headBytes,
+			Math.max(flushBytesMax, first),
+		);
 		this.#slices = [isNewSegment ? this.#headAndMark : this.#markAlone];
 		this.#flushBytes = this.#pending.take(room, this.#slices);
 		this.#flushBatches = this.#pending.taken;
+		this.#segmentBase = isNewSegment ? this.#base : null;
 		this.#cutTo = Number.POSITIVE_INFINITY;
 		if (isNewSegment) this.#writeHeader();
 		this.#writeMark();
@@ -204,8 +214,12 @@ export class Flusher {
 		const term = this.#term;
 		const vote = this.#vote;
 		this.#file!.writev(this.#slices, position, (error) => {
-			if (error !== null) this.#fail(error);
-			else if (this.#state === 'writing') this.#flushed(position + headBytes, term, vote);
+			if (error === null && this.#state === 'writing') {
+				this.#flushed(position + headBytes, term, vote);
+				return;
+			}
+			this.#letGo();
+			if (error !== null) this.fail(error);
 		});
 	}
 
@@ -245,6 +259,11 @@ export class Flusher {
 		this.#position = batchesPosition + this.#flushBytes;
 		this.#savedTerm = term;
 		this.#savedVote = vote;
+		if (this.#segmentBase !== null) {
+			const isCut = this.#segmentBase.index > this.#cutTo;
+			this.#store.begun(this.#segment, isCut ? null : this.#segmentBase);
+			this.#segmentBase = null;
+		}
 		const { lastIndex, epoch } = this.#settle(batchesPosition);
 		this.#state = 'idle';
 		this.#onPersisted(lastIndex, epoch, term, vote);
@@ -258,38 +277,48 @@ export class Flusher {
 		let lastIndex = 0;
 		let epoch = 0;
 		for (let i = 0; i < this.#flushBatches; i++) {
-			const batch = this.#pending.shift();
-			lastIndex = batch.lastIndex;
-			epoch = batch.epoch;
-			if (lastIndex <= this.#cutTo) this.#index.add(batch.firstIndex, this.#segment, position);
-			position += batch.length;
-			batch.slab.release();
+			const { firstIndex, lastIndex: last, epoch: its, length, slab } = this.#pending.shift();
+			if (last <= this.#cutTo) this.#index.add(firstIndex, last, this.#segment, position);
+			position += length;
+			lastIndex = last;
+			epoch = its;
+			slab.release();
 		}
+		// Cut-off batches of this flush lie between those just entered and whatever comes next.
+		if (this.#cutTo < lastIndex) this.#index.truncate(this.#cutTo);
 		this.#flushBatches = 0;
 		this.#flushBytes = 0;
 		return { lastIndex, epoch };
 	}
 
-	#fail(error: Error): void {
+	/** The flush that was in flight came to nothing. */
+	#letGo(): void {
+		for (; this.#flushBatches > 0; this.#flushBatches--) this.#pending.shift().slab.release();
+		this.#flushBytes = 0;
+	}
+
+	/** The disk has failed, here or while a segment was prepared: nothing is written any more. */
+	fail(error: Error): void {
 		if (this.#state === 'stopped') return;
-		this.#becomeIdle();
-		this.#state = 'stopped';
+		this.#stop();
 		this.#onFailure(error);
 	}
 
-	/** Waits until everything handed over is durable (or the flusher has failed); then takes no more. */
+	#stop(): void {
+		this.#state = 'stopped';
+		this.#pending.popAbove(0);
+		this.#onStopped?.();
+	}
+
+	/** Waits until everything handed over is durable, or can't be made so; then takes no more. */
 	async close(): Promise<void> {
 		if (this.#state !== 'stopped') {
 			await new Promise<void>((resolve) => {
-				this.#onIdle = resolve;
+				this.#onStopped = resolve;
 				if (this.#state === 'idle') this.#pump();
+				else if (this.#state === 'waiting' && this.#store.noSpace) this.#stop();
 			});
 		}
-		assert(
-			this.#state === 'idle' || this.#state === 'stopped',
-			'nothing is in flight at the close',
-		);
-		this.#state = 'stopped';
-		await this.#file?.close();
+		await this.#file?.close().catch(() => {});
 	}
 }

@@ -21,7 +21,11 @@ export async function claimIdentity(
 ): Promise<void> {
 	const path = `${directory}/${FILE_NAME}`;
 	const bytes = await disk.readSmall(path);
-	if (bytes !== null) return requireSame(directory, bytes, identity);
+	if (bytes !== null) {
+		requireSame(directory, bytes, identity);
+		// Whoever wrote it may have been killed before its name was durable.
+		return await disk.syncDirectory(directory);
+	}
 	const names = await disk.list(directory);
 	if (names.includes('log')) {
 		throw new WrongDirectory(directory, `has a log, but no ${FILE_NAME}: whose is it?`);
@@ -32,8 +36,8 @@ export async function claimIdentity(
 
 function requireSame(directory: string, bytes: Uint8Array, identity: Identity): void {
 	const found = parse(directory, bytes);
-	if (found['format'] !== FORMAT) {
-		throw new WrongDirectory(directory, `format ${found['format']} is not known here`);
+	if (found.format !== FORMAT) {
+		throw new WrongDirectory(directory, `format ${found.format} is not known here`);
 	}
 	for (const field of ['cluster', 'replica', 'group'] as const) {
 		if (found[field] !== identity[field]) {
@@ -45,10 +49,12 @@ function requireSame(directory: string, bytes: Uint8Array, identity: Identity): 
 	}
 }
 
-function parse(directory: string, bytes: Uint8Array): Record<string, unknown> {
+type Found = Partial<Record<'format' | keyof Identity, unknown>>;
+
+function parse(directory: string, bytes: Uint8Array): Found {
 	try {
 		const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-		if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+		if (typeof value === 'object' && value !== null) return value;
 	} catch {
 		// Falls through: not JSON is as wrong as JSON of another shape.
 	}

@@ -1,7 +1,7 @@
 import { assert } from '../assert.js';
 
 /** A new point is made at least every this many bytes of log. */
-const POINT_EVERY_BYTES = 16 * 1024;
+const POINT_EVERY_BYTES_MAX = 16 * 1024;
 
 /**
  * Where in the segments an index lies, sparsely: a *point* says that the batch that begins at `index` is at
@@ -19,14 +19,38 @@ export class LogIndex {
 	#end = 0;
 	/** The next batch begins a range whatever its distance: the one before it was cut off or is in another file. */
 	#forced = true;
+	readonly #pointEveryBytes: number;
+	#base = 0;
+	#last = 0;
+
+	/** A read begins at a point, so `frameBytesMax` behind the range must still fit in a slab. */
+	constructor(frameBytesMax: number) {
+		this.#pointEveryBytes = Math.min(POINT_EVERY_BYTES_MAX, frameBytesMax);
+	}
+
+	/** Everything up to here was dropped. */
+	get base(): number {
+		return this.#base;
+	}
+
+	/** The last index that is durable. What lies behind it in the files is not the log. */
+	get last(): number {
+		return this.#last;
+	}
+
+	/** Begins an empty log behind `index`. */
+	startBehind(index: number): void {
+		this.#base = this.#last = index;
+	}
 
 	/** Number of points. */
 	get count(): number {
 		return this.#end - this.#first;
 	}
 
-	/** Tells of a batch; batches come in order of their index. */
-	add(index: number, segment: number, position: number): void {
+	/** Tells of a durable batch; batches come in order of their index. */
+	add(index: number, lastIndex: number, segment: number, position: number): void {
+		this.#last = lastIndex;
 		if (!this.#isPointNeeded(segment, position)) return;
 		assert(
 			this.count === 0 || index > this.#indexes[this.#end - 1]!,
@@ -44,7 +68,7 @@ export class LogIndex {
 		if (this.#forced || this.count === 0) return true;
 		const last = this.#end - 1;
 		return (
-			this.#segments[last] !== segment || position - this.#positions[last]! >= POINT_EVERY_BYTES
+			this.#segments[last] !== segment || position - this.#positions[last]! >= this.#pointEveryBytes
 		);
 	}
 
@@ -77,10 +101,13 @@ export class LogIndex {
 	truncate(index: number): void {
 		while (this.count > 0 && this.#indexes[this.#end - 1]! > index) this.#end -= 1;
 		this.#forced = true;
+		this.#last = Math.min(this.#last, index);
+		this.#base = Math.min(this.#base, index);
 	}
 
-	/** The segments below `segment` were dropped. */
-	dropBelow(segment: number): void {
+	/** The segments below `segment` were dropped, and with them the log up to `base`. */
+	dropBelow(segment: number, base: number): void {
+		this.#base = base;
 		while (this.count > 0 && this.#segments[this.#first]! < segment) this.#first += 1;
 	}
 

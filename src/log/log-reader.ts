@@ -1,4 +1,4 @@
-import { Compacted, Corruption } from '../errors.js';
+import { Compacted, Corruption, ReadFailed, Stopped } from '../errors.js';
 import { batchCount, batchFault, batchIndex, isBatch } from '../format/batch.js';
 import { FRAME_BYTES_MIN, frameLength, isPlausibleLength } from '../format/frame.js';
 import type { Memory } from '../format/memory.js';
@@ -26,6 +26,7 @@ export class LogReader {
 	readonly #index: LogIndex;
 	/** The most recently used last. */
 	readonly #files = new Map<number, Promise<DiskFile>>();
+	#closed = false;
 
 	constructor(options: LogOptions, store: SegmentStore, index: LogIndex) {
 		this.#options = options;
@@ -36,29 +37,44 @@ export class LogReader {
 	/**
 	 * Reads the batch that holds `index`, and those behind it, up to `lastIndex` and as far as they lie together
 	 * and fit in `memory` (at least two frames long) and `bytesMax`. The first batch is read whatever its length.
-	 * Errors: `Compacted`; `Corruption` if what lies there isn't what was written.
+	 * Errors: `Compacted`; `ReadFailed` if `index` isn't durable (any more: it may be cut off while it is
+	 * read); `Corruption` if what lies there isn't what was written; `DiskError`; `Stopped` after `close`.
 	 */
 	async read(index: number, lastIndex: number, memory: Memory, bytesMax: number): Promise<ReadRun> {
 		for (;;) {
-			const point = this.#index.find(index);
-			if (point < 0) throw this.#compacted(index);
+			const point = this.#find(index);
 			const segment = this.#index.segmentOf(point);
 			const position = this.#index.positionOf(point);
-			const file = await this.#file(segment);
-			const end = await file.read(memory.bytes, position);
+			const end = await this.#load(segment, position, memory, index);
 			// While the file was read, the log may have been dropped up to here, or cut and written anew.
-			const now = this.#index.find(index);
-			if (now < 0) throw this.#compacted(index);
+			const now = this.#find(index);
 			if (this.#index.segmentOf(now) !== segment || this.#index.positionOf(now) !== position)
 				continue;
-			const run = this.#collect(memory, end, now, index, lastIndex, bytesMax);
+			const last = Math.min(lastIndex, this.#index.last);
+			const run = this.#collect(memory, end, now, index, last, bytesMax);
 			if (run !== null) return run;
-			throw new Corruption(file.path, position, `the batch with index ${index} can't be read`);
+			const path = this.#store.path(segment);
+			throw new Corruption(path, position, `the batch with index ${index} can't be read`);
 		}
 	}
 
-	#compacted(index: number): Compacted {
-		return new Compacted(index, (this.#store.live[0]?.base.index ?? 0) + 1);
+	/** The point from which `index` is found. */
+	#find(index: number): number {
+		if (this.#closed) throw new Stopped('the log is closed');
+		if (index <= this.#index.base) throw new Compacted(index, this.#index.base + 1);
+		if (index > this.#index.last) throw new ReadFailed(`index ${index} is not in the durable log`);
+		return this.#index.find(index);
+	}
+
+	async #load(segment: number, position: number, memory: Memory, index: number): Promise<number> {
+		try {
+			const file = await this.#file(segment);
+			return await file.read(memory.bytes, position);
+		} catch (error) {
+			// A segment that was dropped before it could be opened is gone, but not by a failure.
+			this.#find(index);
+			throw error;
+		}
 	}
 
 	#collect(
@@ -118,7 +134,9 @@ export class LogReader {
 		if (open !== undefined) this.#files.delete(segment);
 		const file = open ?? this.#options.disk.open(this.#store.path(segment), 'read', false);
 		this.#files.set(segment, file);
-		if (open === undefined) file.catch(() => this.#files.delete(segment));
+		file.catch(() => {
+			if (this.#files.get(segment) === file) this.#files.delete(segment);
+		});
 		if (this.#files.size > OPEN_FILES_MAX) this.#forget(this.#files.keys().next().value!);
 		return file;
 	}
@@ -135,6 +153,7 @@ export class LogReader {
 	}
 
 	async close(): Promise<void> {
+		this.#closed = true;
 		const files = [...this.#files.values()];
 		this.#files.clear();
 		await Promise.allSettled(files.map(async (file) => (await file).close()));

@@ -1,5 +1,11 @@
 import { assert } from '../assert.js';
-import { batchHeaderChecksum, batchLastIndex, batchTerm } from '../format/batch.js';
+import {
+	batchHeaderChecksum,
+	batchIndex,
+	batchLastIndex,
+	batchParent,
+	batchTerm,
+} from '../format/batch.js';
 import type { Memory } from '../format/memory.js';
 import type { Slab } from '../format/slab.js';
 import { Flusher, type OnPersisted } from './flusher.js';
@@ -19,7 +25,6 @@ export interface LogEvents {
 /** The log at rest: a run of batches, durable in order, and the hard state that rides along with it. */
 export class Log {
 	readonly recovered: Recovered;
-	readonly #options: LogOptions;
 	readonly #store: SegmentStore;
 	readonly #index: LogIndex;
 	readonly #flusher: Flusher;
@@ -27,14 +32,15 @@ export class Log {
 	/** Behind everything handed over, durable or not. */
 	#end: LogPosition;
 	#base: LogPosition;
+	#closing: Promise<void> | null = null;
 
 	/** Recovers what is in the directory. Errors: `Corruption`, `WrongDirectory`, `DiskError`. */
 	static async open(options: LogOptions, events: LogEvents): Promise<Log> {
 		const store = new SegmentStore(options);
 		const files = await recover(options, store);
 		const log = new Log(options, store, files, events);
-		store.start(files.live, files.ahead, events.onFailure);
-		await log.#flusher.start();
+		await log.#flusher.start(files.live.at(-1));
+		store.start(files.live, files.ahead, (error) => log.#flusher.fail(error));
 		return log;
 	}
 
@@ -44,13 +50,15 @@ export class Log {
 		files: RecoveredFiles,
 		events: LogEvents,
 	) {
-		this.#options = options;
 		this.#store = store;
 		this.#index = files.index;
 		this.recovered = files.recovered;
 		this.#base = files.recovered.base;
 		this.#end = files.recovered.end;
-		this.#flusher = new Flusher(options, store, files, events.onPersisted, events.onFailure);
+		this.#flusher = new Flusher(options, store, files, events.onPersisted, (error) => {
+			store.stop();
+			events.onFailure(error);
+		});
 		this.#reader = new LogReader(options, store, files.index);
 	}
 
@@ -79,6 +87,10 @@ export class Log {
 
 	/** Takes a stamped, validated batch that continues the log; its slab is held until it is durable. */
 	append(slab: Slab, offset: number, length: number, epoch: number): void {
+		// A log with a gap or a wrong parent could never be opened again.
+		assert(batchIndex(slab, offset) === this.#end.index + 1, 'a batch follows the one before');
+		assert(batchParent(slab, offset) === this.#end.checksum, 'a batch names the one before');
+		assert(batchTerm(slab, offset) >= this.#end.term, 'terms never go back along the log');
 		this.#flusher.append(slab, offset, length, epoch);
 		this.#end = {
 			index: batchLastIndex(slab, offset),
@@ -90,6 +102,8 @@ export class Log {
 	/** Cuts everything behind `to`. An append follows in the same step. */
 	truncate(to: LogPosition): void {
 		assert(to.index >= this.#base.index, 'what was dropped is not cut');
+		assert(to.index <= this.#end.index, 'the log is cut where it is');
+		this.#store.truncate(to.index);
 		this.#flusher.truncate(to);
 		this.#end = to;
 	}
@@ -113,19 +127,13 @@ export class Log {
 	 * @returns whether `base` has moved
 	 */
 	compact(index: number, retainBytes: number): boolean {
-		let moved = false;
-		const { live } = this.#store;
-		while (live.length > 1 && live[1]!.base.index <= index) {
-			if (this.#store.liveBytes - this.#options.limits.segmentBytes < retainBytes) break;
-			this.#store.dropOldest();
-			moved = true;
-		}
-		if (moved) {
-			this.#base = live[0]!.base;
-			this.#index.dropBelow(live[0]!.number);
-			this.#reader.dropBelow(live[0]!.number);
-		}
-		return moved;
+		const base = this.#store.drop(index, retainBytes);
+		if (base === null) return false;
+		const first = this.#store.live[0]!.number;
+		this.#base = base;
+		this.#index.dropBelow(first, base.index);
+		this.#reader.dropBelow(first);
+		return true;
 	}
 
 	/** For metrics. */
@@ -141,8 +149,14 @@ export class Log {
 		};
 	}
 
-	/** Makes durable what was handed over, then lets go of the files. */
-	async close(): Promise<void> {
+	/** Makes durable what was handed over, then lets go of the files. If that can't be made durable, because
+	 * the log has failed or there is no space for its next segment, it is let go of too. */
+	close(): Promise<void> {
+		this.#closing ??= this.#close();
+		return this.#closing;
+	}
+
+	async #close(): Promise<void> {
 		await this.#flusher.close();
 		await this.#store.close();
 		await this.#reader.close();

@@ -35,7 +35,7 @@ export interface RecoveredFiles {
 
 /** Gathers what the rest of the engine must know about the log that is scanned. */
 class Gatherer implements LogVisitor {
-	readonly index = new LogIndex();
+	readonly index: LogIndex;
 	readonly live: LiveSegment[] = [];
 	readonly runs: { index: number; term: number }[] = [];
 	readonly #options: LogOptions;
@@ -46,20 +46,26 @@ class Gatherer implements LogVisitor {
 	committed = 0;
 
 	constructor(options: LogOptions, store: SegmentStore) {
+		this.index = new LogIndex(options.limits.slabBytes / 2);
 		this.#options = options;
 		this.#store = store;
 	}
 
-	segment(header: SegmentHeaderNumbers): void {
+	header(header: SegmentHeaderNumbers): void {
 		const { clusterNumber, replica, group } = this.#options;
 		if (header.cluster !== clusterNumber || header.replica !== replica || header.group !== group) {
 			const path = this.#store.path(header.segment);
 			throw new WrongDirectory(path, 'the segment belongs to another cluster, replica or group');
 		}
+	}
+
+	segment(header: SegmentHeaderNumbers): void {
 		const { baseIndex, baseTerm, baseChecksum } = header;
 		const base = { index: baseIndex, term: baseTerm, checksum: baseChecksum };
 		this.live.push({ number: header.segment, base });
-		if (this.live.length === 1) this.#lastIndex = baseIndex;
+		if (this.live.length > 1) return;
+		this.#lastIndex = baseIndex;
+		this.index.startBehind(baseIndex);
 	}
 
 	flush(mark: FlushMarkNumbers): void {
@@ -68,6 +74,9 @@ class Gatherer implements LogVisitor {
 		this.committed = Math.max(this.committed, mark.committed);
 		if (mark.index === this.#lastIndex) return;
 		this.index.truncate(mark.index);
+		for (const segment of this.live) {
+			if (segment.base !== null && segment.base.index > mark.index) segment.base = null;
+		}
 		while (this.runs.length > 0 && this.runs.at(-1)!.index > mark.index) this.runs.pop();
 		this.#lastIndex = mark.index;
 	}
@@ -75,9 +84,9 @@ class Gatherer implements LogVisitor {
 	batch(memory: Memory, offset: number, _length: number, segment: number, position: number): void {
 		const first = batchIndex(memory, offset);
 		const term = batchTerm(memory, offset);
-		this.index.add(first, segment, position);
-		if (this.runs.at(-1)?.term !== term) this.runs.push({ index: first, term });
 		this.#lastIndex = first + batchCount(memory, offset) - 1;
+		this.index.add(first, this.#lastIndex, segment, position);
+		if (this.runs.at(-1)?.term !== term) this.runs.push({ index: first, term });
 	}
 }
 
@@ -95,6 +104,7 @@ export async function recover(options: LogOptions, store: SegmentStore): Promise
 	await refuseCorruption(options, store, numbers, stop, memory);
 	const live = gatherer.live.filter((segment) => segment.number <= stop.segment);
 	const tornBytes = await cutTornFlush(options, store, stop);
+	await makeDurable(options, store, live);
 	return {
 		recovered: {
 			base: stop.base,
@@ -130,19 +140,26 @@ async function refuseCorruption(
 	stop: ScanStop,
 	memory: Memory,
 ): Promise<void> {
-	if (stop.segment === 0 && numbers.length > 0 && numbers[0] !== 1) {
-		throw new Corruption(store.path(numbers[0]!), 0, 'the first segment has no valid header');
+	// Segments are dropped only once the next one's first flush is durable.
+	if (stop.mark === null && numbers.length > 0 && numbers[0] !== 1) {
+		throw new Corruption(store.path(numbers[0]!), 0, 'the first segment has no valid flush');
 	}
 	const where = store.path(stop.segment === 0 ? 1 : stop.segment);
 	const at = stop.damage?.position ?? stop.position;
 	if (stop.damage?.isImpossible) throw new Corruption(where, at, stop.damage.what);
-	// The interrupted flush may have left its own mark anywhere it was written to, but no later one.
-	const later = stop.damage === null ? stop.nextSequence + 1 : stop.nextSequence;
+	let distance = 0;
 	for (const number of numbers.filter((candidate) => candidate >= stop.segment)) {
 		const from = number === stop.segment ? stop.position : 0;
-		const found = await withWindow(options, store, number, memory, (window) =>
-			findLaterMark(window, number, from, later),
-		);
+		// The interrupted flush, if it is the first of a segment, may have left its own mark without the
+		// segment's header.
+		const isInterrupted = stop.damage === null && number === stop.segment + 1;
+		const sequence = stop.nextSequence + (isInterrupted ? 1 : 0);
+		const later = { group: options.group, sequence, distance };
+		const found = await withWindow(options, store, number, memory, async (window) => {
+			// A file that was cut short had more flushes than it has room for now.
+			distance += Math.max(await window.size(), options.limits.segmentBytes) - from;
+			return await findLaterMark(window, number, from, later);
+		});
 		if (found === null) continue;
 		const what = stop.damage?.what ?? `flush ${stop.nextSequence} is damaged`;
 		throw new Corruption(where, at, `${what}, but ${found}`);
@@ -166,6 +183,23 @@ async function cutTornFlush(
 		await file.close();
 	}
 	return stop.mark.bytes - bytes;
+}
+
+/** What was read may be in the page cache alone: a process that was killed in the middle of a write leaves it
+ * there, and so does one that ran with durability 'os'. From now on it counts as durable. */
+async function makeDurable(
+	options: LogOptions,
+	store: SegmentStore,
+	live: readonly LiveSegment[],
+): Promise<void> {
+	for (const { number } of live) {
+		const file = await options.disk.open(store.path(number), 'write', false);
+		try {
+			await file.sync();
+		} finally {
+			await file.close();
+		}
+	}
 }
 
 async function withWindow<T>(

@@ -1,3 +1,4 @@
+import { BadOption } from '../errors.js';
 import {
 	batchCount,
 	batchFault,
@@ -19,12 +20,16 @@ import {
 	SEGMENT_HEADER_BYTES,
 	type SegmentHeaderNumbers,
 } from '../format/segment-frames.js';
+import { Borders } from './borders.js';
 import { segmentName } from './segment-store.js';
 import type { SegmentWindow } from './segment-window.js';
 import { LOG_START, type LogPosition } from './types.js';
 
 /** Who is told of what a scan finds, in the order in which it was written. */
 export interface LogVisitor {
+	/** A header that says it is of the segment it was found in; throws if it is another log's. */
+	header?(header: SegmentHeaderNumbers): void;
+	/** The log goes on in this segment. */
 	segment?(header: SegmentHeaderNumbers): void;
 	/** `mark.index` below the log's end so far = the log was truncated to it. */
 	flush?(mark: FlushMarkNumbers): void;
@@ -70,6 +75,10 @@ export class LogScan {
 	#mark: FlushMarkNumbers | null = null;
 	#markPosition = 0;
 	#damage: Damage | null = null;
+	#group = 0;
+	/** The highest index known to be committed by a mark. */
+	#committed = 0;
+	readonly #borders = new Borders();
 
 	constructor(visitor: LogVisitor, frameBytesMax: number) {
 		this.#visitor = visitor;
@@ -81,9 +90,11 @@ export class LogScan {
 		if ((await window.load(0, SEGMENT_HEADER_BYTES)) < SEGMENT_HEADER_BYTES) return false;
 		if (!isSegmentHeader(window.memory, window.offsetOf(0))) return false;
 		const header = readSegmentHeader(window.memory, window.offsetOf(0));
-		if (header.segment !== number) return false;
-		if (this.#segment === 0) this.#beginAt(header);
-		else if (header.sequence !== this.#sequence) return false;
+		if (header.segment === number) this.#visitor.header?.(header);
+		if (this.#segment === 0) {
+			if (header.segment !== number) return false;
+			this.#beginAt(header);
+		} else if (!this.#goesOn(header, number)) return false;
 		// The header and the segment's first flush are one write: without that flush, the header means nothing.
 		const before = { segment: this.#segment, position: this.#position };
 		this.#segment = number;
@@ -99,9 +110,25 @@ export class LogScan {
 		return this.#damage === null;
 	}
 
+	/** Whether the segment with this header is the log's next. A recycled one has a header that is older, and
+	 * so has one whose first flush was interrupted, after which the log went on where it was. */
+	#goesOn(header: SegmentHeaderNumbers, number: number): boolean {
+		if (header.segment === number && header.sequence === this.#sequence) return true;
+		const isNewer = header.segment === number && header.sequence > this.#sequence;
+		const isAstray = header.segment !== number && header.sequence >= this.#sequence;
+		if (header.group === this.#group && (isNewer || isAstray)) {
+			const found = `the header of segment ${header.segment} with flush ${header.sequence}`;
+			const what = `flush ${this.#sequence} is missing, but ${segmentName(number)} has ${found}`;
+			this.#damage = { position: this.#position, what, isImpossible: true };
+		}
+		return false;
+	}
+
 	#beginAt(header: SegmentHeaderNumbers): void {
+		this.#group = header.group;
 		this.base = { index: header.baseIndex, term: header.baseTerm, checksum: header.baseChecksum };
 		this.end = this.base;
+		this.#borders.startAt(this.base);
 		this.#sequence = header.sequence;
 	}
 
@@ -110,7 +137,7 @@ export class LogScan {
 		if ((await window.load(start, FLUSH_MARK_BYTES)) < FLUSH_MARK_BYTES) return false;
 		if (!isFlushMark(window.memory, window.offsetOf(start))) return false;
 		const mark = readFlushMark(window.memory, window.offsetOf(start));
-		if (mark.sequence !== this.#sequence) return false;
+		if (mark.sequence !== this.#sequence || mark.group !== this.#group) return false;
 		this.#sequence += 1;
 		this.#mark = mark;
 		this.#markPosition = start;
@@ -120,15 +147,30 @@ export class LogScan {
 			this.#damage = { position: start, what, isImpossible: true };
 			return false;
 		}
-		this.#visitor.flush?.(mark);
 		this.end = { index: mark.index, term: mark.indexTerm, checksum: mark.parent };
+		if (mark.index < this.base.index) {
+			this.base = this.end;
+			this.#borders.startAt(this.base);
+		}
+		this.#committed = Math.max(this.#committed, mark.committed);
+		this.#borders.commit(this.#committed);
+		this.#visitor.flush?.(mark);
 		return await this.#scanBatches(window, this.#position + mark.bytes);
 	}
 
-	/** A mark is only written once everything before it is durable. */
+	/** A mark is only written once everything before it is durable, so it continues the log or cuts it at one
+	 * of its borders. Bytes of a payload that only look like a mark don't know the checksum there. */
 	#joins(mark: FlushMarkNumbers): boolean {
-		if (mark.index === this.end.index) return mark.parent === this.end.checksum;
-		return mark.index < this.end.index && mark.index >= this.base.index;
+		if (mark.index > this.end.index || mark.index < this.#committed) return false;
+		// The log was cut below the segment it now begins with, and those before were dropped since.
+		if (mark.index < this.base.index) return true;
+		const border = this.#borders.cut(mark.index);
+		return (
+			border !== undefined &&
+			border.index === mark.index &&
+			border.term === mark.indexTerm &&
+			border.checksum === mark.parent
+		);
 	}
 
 	async #scanBatches(window: SegmentWindow, flushEnd: number): Promise<boolean> {
@@ -150,6 +192,7 @@ export class LogScan {
 			return 'the file ends within a flush';
 		}
 		const length = frameLength(window.memory, window.offsetOf(start));
+		this.#requireLimit(window, length, room);
 		if (!isPlausibleLength(length, Math.min(room, this.#frameBytesMax)))
 			return 'a frame of no length';
 		if ((await window.load(start, length)) < length) return 'the file ends within a batch';
@@ -164,8 +207,18 @@ export class LogScan {
 			term: batchTerm(memory, offset),
 			checksum: batchHeaderChecksum(memory, offset),
 		};
+		this.#borders.add(this.end);
 		this.#position = start + length;
 		return null;
+	}
+
+	/** A batch that was written under larger limits must not be taken for a torn one. */
+	#requireLimit(window: SegmentWindow, length: number, room: number): void {
+		if (length <= this.#frameBytesMax || !isPlausibleLength(length, room)) return;
+		const { memory } = window;
+		const offset = window.offsetOf(this.#position);
+		if (!isBatch(memory, offset) || this.#chainFault(memory, offset) !== null) return;
+		throw new BadOption(`the log has a batch of ${length} bytes: limits.slabBytes is too small`);
 	}
 
 	#chainFault(memory: Memory, offset: number): string | null {
@@ -190,13 +243,23 @@ export class LogScan {
 	}
 }
 
-/** Looks for a flush mark of at least `sequence`, at any multiple of 8 from `from` on.
+/** What to look for behind the place where a log seems to end. */
+export interface LaterMark {
+	readonly group: number;
+	readonly sequence: number;
+	/** How many bytes lie between that end and the byte from which on it is looked for. */
+	readonly distance: number;
+}
+
+/** Looks for a flush mark of this sequence or a later one, at any multiple of 8 from `from` on. Between two
+ * flushes lies at least a mark for each of those between them: what claims a sequence too high for its place
+ * is a payload (somebody keeps a copy of a log in a log).
  * @returns a description of where the first one is, or null */
 export async function findLaterMark(
 	window: SegmentWindow,
 	number: number,
 	from: number,
-	sequence: number,
+	{ group, sequence, distance }: LaterMark,
 ): Promise<string | null> {
 	let position = from;
 	for (;;) {
@@ -208,7 +271,9 @@ export async function findLaterMark(
 			if (memory.words[offset >>> 2] !== FLUSH_MARK_BYTES - 4 || !isFlushMark(memory, offset))
 				continue;
 			const mark = readFlushMark(memory, offset);
-			if (mark.sequence >= sequence) {
+			const sequenceMax = sequence + 1 + (distance + position - from) / FLUSH_MARK_BYTES;
+			const isLater = mark.sequence >= sequence && mark.sequence <= sequenceMax;
+			if (isLater && mark.group === group) {
 				return `flush ${mark.sequence} is at byte ${position} of ${segmentName(number)}`;
 			}
 		}

@@ -22,8 +22,9 @@ export function segmentNumber(name: string): number | null {
 /** A segment that holds part of the log. */
 export interface LiveSegment {
 	readonly number: number;
-	/** The log's end when it was begun. */
-	readonly base: LogPosition;
+	/** The log's end when it was begun; null once the log was cut below that: then the segment begins with
+	 * batches of a branch that is dead, and the log can't begin with this segment. */
+	base: LogPosition | null;
 }
 
 /**
@@ -34,7 +35,7 @@ export interface LiveSegment {
 export class SegmentStore {
 	readonly directory: string;
 	readonly #options: LogOptions;
-	/** Ascending. The last one is being written. */
+	/** Ascending. Each has a durable flush, so the log can lose all those before it. */
 	readonly live: LiveSegment[] = [];
 	/** Numbers ready to be taken, ascending, following the live ones. */
 	readonly #ahead: number[] = [];
@@ -45,13 +46,14 @@ export class SegmentStore {
 	#noSpace = false;
 	#retry: Timer | null = null;
 	#closed = false;
-	#onReady: (() => void) | null = null;
+	#onPrepared: (() => void) | null = null;
 	#onFailure: (error: Error) => void = () => {};
 	/** Segments made anew and made of dropped ones. */
 	created = 0;
 	recycled = 0;
 
 	constructor(options: LogOptions) {
+		assert(options.limits.segmentsAhead > 0, 'the log goes on in a segment ahead');
 		this.#options = options;
 		this.directory = `${options.directory}/log`;
 	}
@@ -88,33 +90,56 @@ export class SegmentStore {
 		this.#prepare();
 	}
 
-	/** Takes the next segment ahead into use, or returns null while none is ready. */
-	take(base: LogPosition): LiveSegment | null {
+	/** Takes the next segment ahead, to begin it; null while none is ready. */
+	take(): number | null {
 		const number = this.#ahead.shift();
 		if (number === undefined) return null;
-		const segment = { number, base };
-		this.live.push(segment);
 		this.#prepare();
-		return segment;
+		return number;
 	}
 
-	/** Calls back once, when `take` will succeed. */
-	whenReady(callback: () => void): void {
-		this.#onReady = callback;
-		this.#callReady();
+	/** The first flush of the segment taken is durable: now the log no longer needs those before it. */
+	begun(number: number, base: LogPosition | null): void {
+		this.live.push({ number, base });
 	}
 
-	/** Drops the oldest live segment. It may not be the one being written. */
-	dropOldest(): void {
-		assert(this.live.length > 1, 'the segment being written is never dropped');
-		this.#dropped.push(this.live.shift()!.number);
+	/** Calls back once, when the next attempt to make a segment ready has ended, well or not. Only for who
+	 * `take` had nothing for: then an attempt is under way, or will be. */
+	whenPrepared(callback: () => void): void {
+		this.#onPrepared = callback;
+	}
+
+	/** The log was cut behind `index`. */
+	truncate(index: number): void {
+		for (const segment of this.live) {
+			if (segment.base !== null && segment.base.index > index) segment.base = null;
+		}
+	}
+
+	/** Drops the oldest live segments as long as `retainBytes` remain and nothing above `index` is lost.
+	 * @returns the log's new base, or null if nothing could be dropped */
+	drop(index: number, retainBytes: number): LogPosition | null {
+		let count = 0;
+		for (let i = 1; i < this.live.length; i++) {
+			if ((this.live.length - i) * this.#options.limits.segmentBytes < retainBytes) break;
+			const { base } = this.live[i]!;
+			if (base !== null && base.index <= index) count = i;
+		}
+		if (count === 0) return null;
+		for (const segment of this.live.splice(0, count)) this.#dropped.push(segment.number);
 		this.#prepare();
+		return this.live[0]!.base;
+	}
+
+	/** Begins nothing new. */
+	stop(): void {
+		this.#closed = true;
+		this.#retry?.cancel();
 	}
 
 	/** Waits for what is under way. */
 	async close(): Promise<void> {
-		this.#closed = true;
-		this.#retry?.cancel();
+		this.stop();
 		await this.#preparing;
 	}
 
@@ -128,8 +153,8 @@ export class SegmentStore {
 			})
 			.finally(() => {
 				this.#preparing = null;
-				this.#callReady();
-				if (!this.#noSpace) this.#prepare();
+				this.#callPrepared();
+				if (!this.#noSpace || this.#dropped.length > 0) this.#prepare();
 			});
 	}
 
@@ -137,11 +162,10 @@ export class SegmentStore {
 		return this.#ahead.length < this.#options.limits.segmentsAhead;
 	}
 
-	#callReady(): void {
-		if (this.#ahead.length === 0 || this.#onReady === null) return;
-		const callback = this.#onReady;
-		this.#onReady = null;
-		callback();
+	#callPrepared(): void {
+		const callback = this.#onPrepared;
+		this.#onPrepared = null;
+		callback?.();
 	}
 
 	async #prepareNext(): Promise<void> {
@@ -174,24 +198,39 @@ export class SegmentStore {
 		const free = await disk.freeBytes(this.directory);
 		if (free < limits.freeBytesMin + limits.segmentBytes) return this.#waitForSpace();
 		const unfinished = `${this.directory}/${UNFINISHED_NAME}`;
-		const file = await disk.open(unfinished, 'create', false);
 		try {
-			await this.#fill(file);
-			await file.sync();
+			await this.#fill(unfinished);
+			await disk.rename(unfinished, this.path(number));
 		} catch (error) {
-			await file.close();
-			await disk.remove(unfinished);
-			if (error instanceof DiskError && error.errno === 'ENOSPC') return this.#waitForSpace();
-			throw error;
+			if (!isNoSpace(error)) throw error;
+			// Nothing was promised about this file yet, so a full disk only costs the attempt.
+			await this.#removeUnfinished();
+			return this.#waitForSpace();
 		}
-		await file.close();
-		await disk.rename(unfinished, this.path(number));
 		await disk.syncDirectory(this.directory);
 		this.created += 1;
 		return true;
 	}
 
-	async #fill(file: DiskFile): Promise<void> {
+	async #fill(path: string): Promise<void> {
+		const file = await this.#options.disk.open(path, 'create', false);
+		try {
+			await this.#writeZeros(file);
+			await file.sync();
+		} finally {
+			await file.close();
+		}
+	}
+
+	async #removeUnfinished(): Promise<void> {
+		const { disk } = this.#options;
+		const names = await disk.list(this.directory);
+		if (names.includes(UNFINISHED_NAME)) {
+			await disk.remove(`${this.directory}/${UNFINISHED_NAME}`);
+		}
+	}
+
+	async #writeZeros(file: DiskFile): Promise<void> {
 		const size = this.#options.limits.segmentBytes;
 		const zeros = new Uint8Array(Math.min(ZEROS_BYTES, size));
 		for (let position = 0; position < size; position += zeros.length) {
@@ -203,7 +242,7 @@ export class SegmentStore {
 	#waitForSpace(): false {
 		this.#noSpace = true;
 		this.#retry?.cancel();
-		this.#retry = this.#options.clock.after(RETRY_MS, () => this.#prepare());
+		if (!this.#closed) this.#retry = this.#options.clock.after(RETRY_MS, () => this.#prepare());
 		return false;
 	}
 
@@ -211,13 +250,17 @@ export class SegmentStore {
 	async list(): Promise<number[]> {
 		const { disk } = this.#options;
 		await disk.makeDirectory(this.directory);
+		await this.#removeUnfinished();
+		// A process that was killed may have renamed a segment and not made that durable.
+		await disk.syncDirectory(this.directory);
 		const names = await disk.list(this.directory);
-		if (names.includes(UNFINISHED_NAME)) {
-			await disk.remove(`${this.directory}/${UNFINISHED_NAME}`);
-		}
 		const numbers = names.map(segmentNumber).filter((number) => number !== null);
 		return numbers.sort((a, b) => a - b);
 	}
+}
+
+function isNoSpace(error: unknown): boolean {
+	return error instanceof DiskError && (error.errno === 'ENOSPC' || error.errno === 'EDQUOT');
 }
 
 /** `DiskFile.writev` as a promise: for paths where time doesn't matter. */

@@ -90,9 +90,11 @@ export class BatchView {
 
 	/** Entry `i` as a view on the engine's memory. */
 	entry(i: number): Uint8Array {
+		const { words, bytes } = this.#memory;
+		const word = this.#endsWord + this.#check(i);
 		const payload = this.#offset + BATCH_PAYLOAD_OFFSET;
-		const end = this.entryEnd(i);
-		return this.#memory.bytes.subarray(payload + this.entryStart(i), payload + end);
+		const start = i === 0 ? 0 : words[word - 1]!;
+		return bytes.subarray(payload + start, payload + words[word]!);
 	}
 
 	/** All entries as one view, one behind the other. */

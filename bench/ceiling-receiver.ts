@@ -6,8 +6,8 @@ export const ACKNOWLEDGEMENT_BYTES = 8;
 
 /** Received and not yet written; the socket is not read beyond that. */
 const RING_BYTES = 8 * 1024 * 1024;
-/** With less room than this in one piece, the read waits for the disk or begins at the front. */
-const READ_BYTES_MIN = 64 * 1024;
+/** This much room is kept for the read that Node has prepared already when the socket is paused. */
+const RESERVE_BYTES = 64 * 1024;
 
 /**
  * A ring of memory between the socket and the disk: the socket reads straight into it, the disk writes
@@ -20,14 +20,18 @@ class Ring implements PendingBytes {
 	#written = 0;
 
 	get hasRoom(): boolean {
-		return RING_BYTES - (this.#received - this.#written) >= READ_BYTES_MIN;
+		return this.#free >= 2 * RESERVE_BYTES;
 	}
 
-	/** Where the next bytes from the socket go. */
+	/** Where the next bytes from the socket go. Never empty: Node takes that for an error. */
 	space(): Uint8Array {
 		const at = this.#received % RING_BYTES;
-		const free = RING_BYTES - (this.#received - this.#written);
-		return this.#bytes.subarray(at, Math.min(at + free, RING_BYTES));
+		const room = this.hasRoom ? this.#free - RESERVE_BYTES : RESERVE_BYTES;
+		return this.#bytes.subarray(at, Math.min(at + room, RING_BYTES));
+	}
+
+	get #free(): number {
+		return RING_BYTES - (this.#received - this.#written);
 	}
 
 	received(bytes: number): void {
@@ -72,7 +76,10 @@ export class CeilingReceiver {
 				callback: (bytes: number) => this.#received(bytes),
 			};
 			const socket = net.connect({ port, host: '127.0.0.1', noDelay: true, onread }, resolve);
-			socket.once('error', reject);
+			socket.on('error', (error) => {
+				if (socket.connecting) reject(error);
+				else throw error;
+			});
 			this.#socket = socket;
 		});
 	}

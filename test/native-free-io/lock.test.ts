@@ -121,7 +121,8 @@ describe('the lock file', () => {
 					if ((await child.lock(directory)) !== null) continue;
 					takings++;
 					expect(++holders).toBe(1);
-					holders--;
+					await new Promise((resolve) => setImmediate(resolve));
+					expect(holders--).toBe(1);
 					await child.release(directory);
 				}
 			}),

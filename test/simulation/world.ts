@@ -1,4 +1,4 @@
-import type { Clock, Disk, Doors, Network, Random } from '../../src/io.js';
+import type { Doors } from '../../src/io.js';
 import { type ClockSettings, SimulatedClock } from './clock.js';
 import { SimulatedDisk } from './disk.js';
 import { DiskControl } from './disk-control.js';
@@ -157,8 +157,5 @@ export class Machine {
 
 export interface ProcessDoors extends Doors {
 	readonly process: SimulatedProcess;
-	readonly disk: Disk;
-	readonly network: Network;
-	readonly clock: Clock;
-	readonly random: Random;
+	readonly random: SimulatedRandom;
 }

@@ -22,6 +22,9 @@ export class StagingReceiver {
 	#memory: Memory | null = null;
 	#start = 0;
 	#end = 0;
+	/** Whether the next bytes have a place already, which must stay where it is: `space` comes long before
+	 * `received` where the network reads straight into it. */
+	#isReserved = false;
 	#isClosed = false;
 	#isHandingOver = false;
 
@@ -33,10 +36,12 @@ export class StagingReceiver {
 	space(): Uint8Array {
 		this.#memory ??= new Memory(STAGE_BYTES);
 		if (this.#end === this.#memory.size) this.#makeRoom(this.#memory);
+		this.#isReserved = true;
 		return this.#memory.bytes.subarray(this.#end);
 	}
 
 	received(bytes: number): void {
+		this.#isReserved = false;
 		if (this.#isClosed) return;
 		this.#end += bytes;
 		this.#handOver();
@@ -61,7 +66,7 @@ export class StagingReceiver {
 			this.#memory = null;
 			return;
 		}
-		if (this.#start === this.#end) this.#forget();
+		if (this.#start === this.#end && !this.#isReserved) this.#forget();
 		this.#frames.readDone();
 	}
 

@@ -1,0 +1,85 @@
+import { ProtocolError, Unavailable } from '../errors.js';
+import type { Memory } from '../format/memory.js';
+import { emptyMessage, MessageFrameKind, messageBody } from '../format/message.js';
+import type { ReplicaStatus } from '../replica/types.js';
+import type { Environment } from './environment.js';
+import { Link } from './link.js';
+import type { PeerReport } from './types.js';
+
+const STATUS_TIMEOUT_MS = 2_000;
+
+/** Asks one replica what it is doing, over a connection of its own. Never rejects. */
+export async function askReplica(environment: Environment, id: number): Promise<PeerReport> {
+	const { host, port } = environment.addresses.get(id)!;
+	const address = `${host}:${port}`;
+	try {
+		return { id, address, status: await ask(environment, id), error: null };
+	} catch (error) {
+		return { id, address, status: null, error: error as Error };
+	}
+}
+
+export function askAll(environment: Environment): Promise<PeerReport[]> {
+	const ids = [...environment.addresses.keys()];
+	return Promise.all(ids.map((id) => askReplica(environment, id)));
+}
+
+function ask(environment: Environment, id: number): Promise<ReplicaStatus> {
+	const { clock } = environment;
+	return new Promise<ReplicaStatus>((resolve, reject) => {
+		const timer = clock.after(Math.min(STATUS_TIMEOUT_MS, environment.timeoutMs), () => {
+			link.close();
+			reject(new Unavailable(`replica ${id} did not answer in time`));
+		});
+		const link = new Link(environment, id, {
+			ready: (ready) => {
+				const request = emptyMessage(MessageFrameKind.statusRequest);
+				request.group = environment.group;
+				ready.outbound.message(request);
+				ready.outbound.flush();
+			},
+			message: (message, memory, offset) => {
+				if (message.kind !== MessageFrameKind.statusReply) return;
+				timer.cancel();
+				link.close();
+				const status = readStatus(memory, offset);
+				if (status !== null) resolve(status);
+				else reject(new ProtocolError(`replica ${id} sent a status that can't be read`));
+			},
+			batch: () => true,
+			written: () => {},
+			lost: (reason) => {
+				timer.cancel();
+				reject(reason);
+			},
+		});
+	});
+}
+
+const NUMBERS = ['id', 'leader', 'term', 'first', 'last', 'persisted', 'committed', 'applied'];
+
+/** The status in a reply, or `null` if it isn't one. */
+export function readStatus(memory: Memory, offset: number): ReplicaStatus | null {
+	try {
+		const status = JSON.parse(new TextDecoder().decode(messageBody(memory, offset)));
+		const isStatus =
+			typeof status.role === 'string' && NUMBERS.every((name) => Number.isInteger(status[name]));
+		return isStatus ? status : null;
+	} catch {
+		return null;
+	}
+}
+
+/**
+ * An index behind everything that was acknowledged before the replicas were asked; null if they can't tell.
+ *
+ * A leader has every acknowledged entry. That there was no later leader is known when a majority is at no later
+ * term: to be elected, that one would have needed one of them.
+ */
+export function confirmedEnd(reports: readonly PeerReport[]): number | null {
+	const statuses = reports.flatMap(({ status }) => (status === null ? [] : [status]));
+	if (statuses.length < Math.floor(reports.length / 2) + 1) return null;
+	const term = Math.max(...statuses.map((status) => status.term));
+	const leader = statuses.find((status) => status.role === 'leader' && status.term === term);
+	return leader?.last ?? null;
+}

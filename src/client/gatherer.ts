@@ -1,0 +1,101 @@
+import { BatchKind, batchLength } from '../format/batch.js';
+import { BatchWriter } from '../format/batch-writer.js';
+import { type Slab, SlabPool } from '../format/slab.js';
+import { DEFAULT_LIMITS } from '../limits.js';
+import type { Call } from './call.js';
+
+/** A finished batch, until it is acknowledged. */
+export interface Frame {
+	/** Held once until it is acknowledged. */
+	readonly slab: Slab;
+	readonly offset: number;
+	readonly length: number;
+	readonly sequence: number;
+	readonly calls: readonly Call[];
+	/** How often it was sent. */
+	attempts: number;
+	/** Whether it was sent on the connection of now. */
+	isSent: boolean;
+	isDone: boolean;
+}
+
+/** Copies calls into the open batch, and makes frames of it. */
+export class Gatherer {
+	readonly #group: number;
+	readonly #pool: SlabPool;
+	readonly #writer = new BatchWriter(DEFAULT_LIMITS.batchEntriesMax);
+	#calls: Call[] = [];
+	/** Where frames are made; held once. */
+	#slab: Slab | null = null;
+	/** First free byte of it: where the open batch begins. */
+	#free = 0;
+
+	constructor(group: number, windowBytes: number) {
+		this.#group = group;
+		const { slabBytes } = DEFAULT_LIMITS;
+		// No frame is longer than half a slab, so every slab but the first and the last is at least half full.
+		this.#pool = new SlabPool(slabBytes, Math.ceil(windowBytes / (slabBytes / 2)) + 2);
+	}
+
+	/** Length the open batch would have now; 0 if there is none. */
+	get openBytes(): number {
+		const { count, payloadBytes } = this.#writer;
+		return count === 0 ? 0 : batchLength(payloadBytes, count);
+	}
+
+	fits(call: Call): boolean {
+		return this.#writer.fits(call.bytes, call.count);
+	}
+
+	/** Begins a batch in which the call fits; none is open. @returns false while there is no memory for it */
+	begin(call: Call): boolean {
+		const length = call.frameBytes;
+		if (this.#slab === null || this.#slab.size - this.#free < length) {
+			const next = this.#pool.acquire();
+			if (next === null) return false;
+			this.#slab?.release();
+			this.#slab = next;
+			this.#free = 0;
+		}
+		const room = this.#slab.size - this.#free;
+		const bytesMax = Math.min(room, Math.max(length, DEFAULT_LIMITS.batchBytes));
+		this.#writer.begin(this.#slab, this.#free, bytesMax);
+		return true;
+	}
+
+	/** Calls back once, when `begin` may succeed again. */
+	whenMemory(callback: () => void): void {
+		this.#pool.whenAvailable(callback);
+	}
+
+	add(call: Call): void {
+		call.copyTo(this.#writer);
+		this.#calls.push(call);
+	}
+
+	/** Makes a frame of the open batch, which has an entry. */
+	finish(session: number, sequence: number): Frame {
+		const slab = this.#slab!;
+		const offset = this.#free;
+		const label = { group: this.#group, session, sequence, kind: BatchKind.entries };
+		const length = this.#writer.finish(label);
+		const calls = this.#calls;
+		this.#calls = [];
+		this.#free = offset + length;
+		slab.retain();
+		return { slab, offset, length, sequence, calls, attempts: 0, isSent: false, isDone: false };
+	}
+
+	/** Drops the open batch. @returns who waits for it */
+	abandon(): readonly Call[] {
+		const calls = this.#calls;
+		this.#calls = [];
+		this.#writer.abandon();
+		return calls;
+	}
+
+	close(): void {
+		this.#slab?.release();
+		this.#slab = null;
+	}
+}

@@ -1,0 +1,191 @@
+import { Unavailable } from '../errors.js';
+import type { Memory } from '../format/memory.js';
+import type { MessageNumbers } from '../format/message.js';
+import type { Timer } from '../io.js';
+import { backoffMs, type Environment, nextReplica } from './environment.js';
+import { Link } from './link.js';
+
+const TICK_MS = 200;
+/** A leader that is silent for so long while somebody waits for it may be a stopped process. */
+const SILENCE_MS = 2_000;
+
+/** Who needs the leader. */
+export interface LeaderUser {
+	readonly isWaiting: boolean;
+	/** What waits may be sent. */
+	connected(): void;
+	/** More may be sent. */
+	written(): void;
+	message(message: MessageNumbers, memory: Memory, offset: number): void;
+	/** What was sent is unanswered. */
+	lost(): void;
+	/** Fails what has waited for too long. `lastFailure`: what is known of the reason. */
+	expire(now: number, lastFailure: string): void;
+}
+
+/**
+ * Keeps one connection to the replica that leads, as far as is known, while somebody waits for it.
+ *
+ * Whoever is asked and doesn't lead says who does. After a failure the next replica is tried, after a pause that
+ * grows; a connection that is idle is kept, and one that is lost while idle is made again only when needed.
+ */
+export class LeaderFinder {
+	readonly #environment: Environment;
+	#users: readonly LeaderUser[] = [];
+	#target: number;
+	#link: Link | null = null;
+	#isReady = false;
+	#pause: Timer | null = null;
+	#tick: Timer | null = null;
+	/** Attempts since a leader was last found. */
+	#failures = 0;
+	#isProven = false;
+	#lastFailure = 'no replica has answered';
+	#waitingSince = 0;
+	#isClosed = false;
+
+	constructor(environment: Environment) {
+		this.#environment = environment;
+		const ids = [...environment.addresses.keys()];
+		this.#target = ids[Math.floor(environment.random.next() * ids.length)]!;
+	}
+
+	/** Called once, before anything else. */
+	serve(users: readonly LeaderUser[]): void {
+		this.#users = users;
+	}
+
+	/** The connection, when it may be used. */
+	get link(): Link | null {
+		return this.#isReady ? this.#link : null;
+	}
+
+	/** Whether the other end has answered as leader on this connection. */
+	get isProven(): boolean {
+		return this.#isProven;
+	}
+
+	/** Somebody waits for the leader. */
+	need(): void {
+		if (this.#isClosed) return;
+		if (this.#tick === null) {
+			this.#waitingSince = this.#environment.clock.now();
+			this.#armTick();
+		}
+		if (this.#link === null && this.#pause === null) this.#dial();
+	}
+
+	/** The other end has done what only a leader can. */
+	proved(): void {
+		this.#isProven = true;
+		this.#failures = 0;
+	}
+
+	/** The other end doesn't lead. `leader`: who does, as far as it knows; or 0. */
+	redirect(leader: number, reason: string): void {
+		const asked = this.#target;
+		this.#drop(new Unavailable(`replica ${asked}: ${reason}`));
+		if (leader !== asked && this.#environment.addresses.has(leader)) {
+			this.#target = leader;
+			// A hint is followed at once, but two replicas that name each other are not asked in a hot loop.
+			this.#retry(this.#failures <= 2 ? 0 : this.#backoffMs());
+		} else {
+			this.#target = nextReplica(this.#environment.addresses, asked);
+			this.#retry(this.#backoffMs());
+		}
+	}
+
+	/** Begins anew with another connection: answers that are still under way on this one must not come. */
+	reconnect(reason: Error): void {
+		this.#drop(reason);
+		this.#retry(this.#backoffMs());
+	}
+
+	close(): void {
+		this.#isClosed = true;
+		this.#pause?.cancel();
+		this.#tick?.cancel();
+		this.#link?.close();
+		this.#link = null;
+		this.#isReady = false;
+	}
+
+	#backoffMs(): number {
+		const rounds = Math.floor(this.#failures / this.#environment.addresses.size);
+		return backoffMs(this.#environment.random, rounds);
+	}
+
+	#dial(): void {
+		this.#link = new Link(this.#environment, this.#target, {
+			ready: () => this.#ready(),
+			message: (message, memory, offset) => {
+				for (const user of this.#users) user.message(message, memory, offset);
+			},
+			batch: () => true,
+			written: () => {
+				if (this.#isReady) for (const user of this.#users) user.written();
+			},
+			lost: (reason) => this.#lost(reason),
+		});
+	}
+
+	#ready(): void {
+		this.#isReady = true;
+		for (const user of this.#users) user.connected();
+	}
+
+	#lost(reason: Error): void {
+		this.#drop(reason);
+		this.#target = nextReplica(this.#environment.addresses, this.#target);
+		this.#retry(this.#backoffMs());
+	}
+
+	/** Lets go of the connection and tells who used it. */
+	#drop(reason: Error): void {
+		this.#link?.close();
+		this.#link = null;
+		this.#isProven = false;
+		this.#lastFailure = reason.message;
+		this.#failures += 1;
+		if (!this.#isReady) return;
+		this.#isReady = false;
+		for (const user of this.#users) user.lost();
+	}
+
+	#retry(delayMs: number): void {
+		if (this.#isClosed || this.#pause !== null || !this.#isWaiting) return;
+		this.#pause = this.#environment.clock.after(delayMs, () => {
+			this.#pause = null;
+			if (this.#link === null) this.#dial();
+		});
+	}
+
+	get #isWaiting(): boolean {
+		return this.#users.some((user) => user.isWaiting);
+	}
+
+	#armTick(): void {
+		const { clock } = this.#environment;
+		this.#tick = clock.after(TICK_MS, () => {
+			// A loop that was blocked first reads what came meanwhile, then judges.
+			clock.afterPendingIo(() => this.#judge());
+		});
+	}
+
+	#judge(): void {
+		if (this.#isClosed) return;
+		const now = this.#environment.clock.now();
+		for (const user of this.#users) user.expire(now, this.#lastFailure);
+		if (this.#isClosed) return;
+		if (!this.#isWaiting) {
+			this.#tick = null;
+			return;
+		}
+		this.#armTick();
+		const silence = Math.min(SILENCE_MS, this.#environment.timeoutMs / 2);
+		const since = Math.max(this.#link?.heardAt ?? now, this.#waitingSince);
+		if (this.#isReady && now - since > silence) {
+			this.#lost(new Unavailable(`replica ${this.#target} is silent`));
+		}
+	}
+}

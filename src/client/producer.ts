@@ -1,0 +1,349 @@
+import {
+	Busy,
+	type MillraceError,
+	NoSpace,
+	ProtocolError,
+	SessionError,
+	Stopped,
+	TooLarge,
+	Unavailable,
+	UnknownOutcome,
+} from '../errors.js';
+import type { Memory } from '../format/memory.js';
+import { MessageFrameKind, type MessageNumbers, messageBody } from '../format/message.js';
+import { DEFAULT_LIMITS } from '../limits.js';
+import type { Call } from './call.js';
+import type { Environment } from './environment.js';
+import { type Frame, Gatherer } from './gatherer.js';
+import type { LeaderFinder, LeaderUser } from './leader-finder.js';
+import { Rejection } from './rejection.js';
+
+/** While fewer frames than this are under way, what a turn brought is sent at its end. From then on it is
+ * gathered until a batch is worth sending. */
+const EAGER_FRAMES = 4;
+const WORTH_SENDING_BYTES = DEFAULT_LIMITS.batchBytes / 2;
+const FRAME_BYTES_MAX = DEFAULT_LIMITS.slabBytes / 2;
+/** What a call that waits takes beside its own bytes, roughly. */
+const CALL_BYTES = 256;
+
+/**
+ * The pipeline of proposals.
+ *
+ *     propose -> (waiting for room) -> open batch -> frames, unacknowledged and in order -> done
+ *
+ * A frame keeps its session and sequence for life, so sending it again can't apply it twice: whenever the
+ * leader or the connection changes, everything unacknowledged is sent again, in order. Frames without a session are
+ * never sent twice.
+ */
+export class Producer implements LeaderUser {
+	readonly #environment: Environment;
+	readonly #finder: LeaderFinder;
+	readonly #hasSession: boolean;
+	readonly #gatherer: Gatherer;
+	#session = 0;
+	#nextSequence = 1;
+	/** Unacknowledged frames from `#head` on, their sequences without gap. */
+	#frames: Frame[] = [];
+	#head = 0;
+	/** The first that isn't sent on this connection. */
+	#next = 0;
+	/** Bytes of the unacknowledged frames. */
+	#bytes = 0;
+	/** Calls for which there is no room yet. */
+	#waiting: Call[] = [];
+	#waitingHead = 0;
+	#waitingBytes = 0;
+	#isTurnArmed = false;
+	#isMemoryAwaited = false;
+	/** When a frame was last acknowledged, or the first one came to wait. */
+	#progressAt = 0;
+	/** Set once a frame without a session was refused by who doesn't lead: where to go when all are answered. */
+	#redirect: { leader: number; reason: string } | null = null;
+	#isClosed = false;
+
+	constructor(environment: Environment, finder: LeaderFinder, hasSession: boolean) {
+		this.#environment = environment;
+		this.#finder = finder;
+		this.#hasSession = hasSession;
+		this.#gatherer = new Gatherer(environment.group, environment.windowBytes);
+		this.#beginSession();
+	}
+
+	get isWaiting(): boolean {
+		return this.#unacknowledged > 0 || this.#gatherer.openBytes > 0 || this.#waits > 0;
+	}
+
+	get #unacknowledged(): number {
+		return this.#frames.length - this.#head;
+	}
+
+	get #waits(): number {
+		return this.#waiting.length - this.#waitingHead;
+	}
+
+	/** Takes a call; its promise tells the outcome. Errors: `TooLarge`, `Busy`, `Stopped`. */
+	propose(call: Call): void {
+		if (this.#isClosed) throw new Stopped('the client is closed');
+		checkSize(call);
+		if (!this.isWaiting) this.#progressAt = this.#environment.clock.now();
+		if (this.#waits > 0 || !this.#take(call)) this.#wait(call);
+		this.#armTurn();
+	}
+
+	#wait(call: Call): void {
+		const bytes = call.bytes + CALL_BYTES;
+		if (this.#waitingBytes + bytes > DEFAULT_LIMITS.waitingBytesMax) {
+			throw new Busy('what waits to be proposed', DEFAULT_LIMITS.waitingBytesMax);
+		}
+		this.#waiting.push(call);
+		this.#waitingBytes += bytes;
+	}
+
+	/** Copies a call into the open batch, if there is room. */
+	#take(call: Call): boolean {
+		const bytes = this.#bytes + this.#gatherer.openBytes;
+		if (bytes > 0 && bytes + call.frameBytes > this.#environment.windowBytes) return false;
+		if (!this.#gatherer.fits(call)) {
+			this.#seal();
+			if (!this.#gatherer.begin(call)) {
+				this.#awaitMemory();
+				return false;
+			}
+		}
+		this.#gatherer.add(call);
+		return true;
+	}
+
+	#awaitMemory(): void {
+		if (this.#isMemoryAwaited) return;
+		this.#isMemoryAwaited = true;
+		this.#gatherer.whenMemory(() => {
+			this.#isMemoryAwaited = false;
+			this.#armTurn();
+		});
+	}
+
+	#armTurn(): void {
+		if (this.#isTurnArmed) return;
+		this.#isTurnArmed = true;
+		this.#environment.clock.endOfTurn(() => {
+			this.#isTurnArmed = false;
+			if (!this.#isClosed) this.#pump();
+		});
+	}
+
+	/** Brings everything as far as it can go. */
+	#pump(): void {
+		while (this.#waits > 0 && this.#take(this.#waiting[this.#waitingHead]!)) this.#taken();
+		const isEager = this.#unacknowledged < EAGER_FRAMES;
+		if (isEager || this.#gatherer.openBytes >= WORTH_SENDING_BYTES) this.#seal();
+		this.#send();
+		if (this.isWaiting) this.#finder.need();
+	}
+
+	#taken(): void {
+		this.#waitingBytes -= this.#waiting[this.#waitingHead]!.bytes + CALL_BYTES;
+		this.#waitingHead += 1;
+		if (this.#waitingHead < this.#waiting.length && this.#waitingHead < 1024) return;
+		this.#waiting = this.#waiting.slice(this.#waitingHead);
+		this.#waitingHead = 0;
+	}
+
+	#seal(): void {
+		if (this.#gatherer.openBytes === 0) return;
+		const frame = this.#gatherer.finish(this.#session, this.#nextSequence);
+		this.#nextSequence += 1;
+		this.#frames.push(frame);
+		this.#bytes += frame.length;
+	}
+
+	#send(): void {
+		const link = this.#finder.link;
+		if (link === null || this.#redirect !== null) return;
+		while (this.#next < this.#frames.length) {
+			// Who may not be the leader gets one frame, not the window.
+			if (!this.#finder.isProven && this.#next > this.#head) break;
+			const frame = this.#frames[this.#next]!;
+			frame.attempts += 1;
+			frame.isSent = true;
+			link.outbound.frames(frame.slab, frame.offset, frame.length);
+			this.#next += 1;
+		}
+		link.outbound.flush();
+	}
+
+	connected(): void {
+		this.#pump();
+	}
+
+	written(): void {}
+
+	/** With a session everything is sent again; without one it isn't known what became of it. */
+	lost(): void {
+		this.#redirect = null;
+		const end = this.#next;
+		this.#next = this.#head;
+		for (let i = this.#head; i < end; i++) {
+			const frame = this.#frames[i]!;
+			if (!frame.isSent || frame.isDone) continue;
+			frame.isSent = false;
+			if (!this.#hasSession) this.#fail(frame, new UnknownOutcome('the connection was lost'));
+		}
+		this.#dropDone();
+	}
+
+	message(message: MessageNumbers, memory: Memory, offset: number): void {
+		if (message.kind !== MessageFrameKind.proposeReply) return;
+		const first = this.#frames[this.#head]?.sequence ?? this.#nextSequence;
+		const frame = this.#frames[this.#head + message.context - first];
+		if (message.context < first || frame === undefined || !frame.isSent) {
+			const reason = `an answer to proposal ${message.context}, which is not under way`;
+			this.#finder.reconnect(new ProtocolError(reason));
+			return;
+		}
+		if (message.rejected) {
+			const reason = new TextDecoder().decode(messageBody(memory, offset));
+			this.#refused(frame, message.hintIndex, message.hintTerm, reason);
+		} else {
+			this.#succeeded(frame, message.index, message.term);
+		}
+	}
+
+	#succeeded(frame: Frame, index: number, term: number): void {
+		if (frame.isDone) return;
+		this.#finder.proved();
+		this.#progressAt = this.#environment.clock.now();
+		let position = 0;
+		for (const call of frame.calls) {
+			call.succeed(index === 0 ? 0 : index + position, term);
+			position += call.count;
+		}
+		this.#finish(frame);
+		this.#answered();
+	}
+
+	#refused(frame: Frame, code: number, leader: number, reason: string): void {
+		if (frame.isDone) return;
+		const isFinal = code >= Rejection.session && code <= Rejection.tooLarge;
+		if (this.#hasSession) {
+			if (isFinal) this.#breakSession(frame, code, reason);
+			else this.#finder.redirect(leader, reason);
+			return;
+		}
+		if (code === Rejection.notLeader) {
+			// What was sent behind it is refused as well: wait for those answers, so that none is sent twice.
+			frame.isSent = false;
+			this.#redirect = { leader, reason };
+		} else {
+			this.#fail(frame, isFinal ? refusal(code, reason) : new UnknownOutcome(reason));
+		}
+		this.#answered();
+	}
+
+	/** Some frame was answered: goes on with what that makes possible. */
+	#answered(): void {
+		this.#dropDone();
+		if (this.#redirect === null) {
+			this.#armTurn();
+			return;
+		}
+		for (let i = this.#head; i < this.#next; i++) {
+			if (this.#frames[i]!.isSent && !this.#frames[i]!.isDone) return;
+		}
+		const { leader, reason } = this.#redirect;
+		this.#finder.redirect(leader, reason);
+	}
+
+	/** A frame of the session is refused for good. Those behind it can't be accepted without it. */
+	#breakSession(refused: Frame, code: number, reason: string): void {
+		const behind = new SessionError(`a proposal before it was refused (${reason})`);
+		const error = refusal(code, reason);
+		this.#failAll((frame) => {
+			if (frame !== null && frame.attempts > 1) return new UnknownOutcome(reason);
+			return frame === refused || code === Rejection.noSpace ? error : behind;
+		});
+		this.#finder.reconnect(error);
+	}
+
+	expire(now: number, lastFailure: string): void {
+		const { timeoutMs } = this.#environment;
+		if (!this.isWaiting || now - this.#progressAt < timeoutMs) return;
+		const why = `no answer for ${timeoutMs} ms (${lastFailure})`;
+		const unavailable = new Unavailable(why);
+		this.#failAll((frame) =>
+			frame !== null && frame.attempts > 0 ? new UnknownOutcome(why) : unavailable,
+		);
+		this.#finder.reconnect(unavailable);
+	}
+
+	close(): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
+		const why = 'the client is closed';
+		const stopped = new Stopped(why);
+		this.#failAll((frame) =>
+			frame !== null && frame.attempts > 0 ? new UnknownOutcome(why) : stopped,
+		);
+		this.#gatherer.close();
+	}
+
+	/** Fails everything, and goes on with a new session. `errorOf` is asked with null for calls without a frame. */
+	#failAll(errorOf: (frame: Frame | null) => Error): void {
+		for (const frame of this.#frames.slice(this.#head)) {
+			if (!frame.isDone) this.#fail(frame, errorOf(frame));
+		}
+		for (const call of this.#gatherer.abandon()) call.fail(errorOf(null));
+		for (const call of this.#waiting.slice(this.#waitingHead)) call.fail(errorOf(null));
+		this.#frames = [];
+		this.#head = 0;
+		this.#next = 0;
+		this.#waiting = [];
+		this.#waitingHead = 0;
+		this.#waitingBytes = 0;
+		this.#redirect = null;
+		this.#beginSession();
+	}
+
+	#beginSession(): void {
+		this.#session = this.#hasSession ? this.#environment.random.identifier() : 0;
+		// Without a session a sequence only ties an answer to its frame, and is never used again.
+		if (this.#hasSession) this.#nextSequence = 1;
+	}
+
+	#fail(frame: Frame, error: Error): void {
+		for (const call of frame.calls) call.fail(error);
+		this.#finish(frame);
+	}
+
+	#finish(frame: Frame): void {
+		frame.isDone = true;
+		this.#bytes -= frame.length;
+		frame.slab.release();
+	}
+
+	#dropDone(): void {
+		while (this.#frames[this.#head]?.isDone === true) this.#head += 1;
+		this.#next = Math.max(this.#next, this.#head);
+		if (this.#head < 256 && this.#head < this.#frames.length) return;
+		this.#frames = this.#frames.slice(this.#head);
+		this.#next -= this.#head;
+		this.#head = 0;
+	}
+}
+
+function checkSize(call: Call): void {
+	const { entryBytesMax, batchEntriesMax } = DEFAULT_LIMITS;
+	if (call.bytes > entryBytesMax) throw new TooLarge('a proposal', call.bytes, entryBytesMax);
+	if (call.count > batchEntriesMax || call.frameBytes > FRAME_BYTES_MAX) {
+		const what = `a batch of ${call.count} entries (at most ${batchEntriesMax})`;
+		throw new TooLarge(what, call.frameBytes, FRAME_BYTES_MAX);
+	}
+}
+
+/** The error for a refusal after which nothing was appended, in the words of who refused. */
+function refusal(code: number, reason: string): MillraceError {
+	if (code === Rejection.session) return new SessionError(reason);
+	const error = code === Rejection.noSpace ? new NoSpace('') : new TooLarge('', 0, 0);
+	error.message = reason;
+	return error;
+}

@@ -1,0 +1,141 @@
+import { Busy, ReadFailed, Stopped, TooLarge, Unavailable } from '../errors.js';
+import type { Memory } from '../format/memory.js';
+import {
+	emptyMessage,
+	MessageFrameKind,
+	type MessageNumbers,
+	messageBody,
+} from '../format/message.js';
+import { DEFAULT_LIMITS } from '../limits.js';
+import type { Environment } from './environment.js';
+import type { LeaderFinder, LeaderUser } from './leader-finder.js';
+import { Rejection } from './rejection.js';
+
+interface Read {
+	readonly query: Uint8Array;
+	readonly since: number;
+	isSent: boolean;
+	resolve(answer: Uint8Array): void;
+	reject(error: Error): void;
+}
+
+/** Reads under way. They change nothing, so whenever the connection is lost they are simply asked again. */
+export class Reader implements LeaderUser {
+	readonly #environment: Environment;
+	readonly #finder: LeaderFinder;
+	/** By context, in the order they came. */
+	readonly #reads = new Map<number, Read>();
+	readonly #request: MessageNumbers;
+	#nextContext = 1;
+	/** Bytes of all queries. */
+	#bytes = 0;
+	#isTurnArmed = false;
+	#isClosed = false;
+
+	constructor(environment: Environment, finder: LeaderFinder) {
+		this.#environment = environment;
+		this.#finder = finder;
+		this.#request = emptyMessage(MessageFrameKind.readRequest);
+		this.#request.group = environment.group;
+	}
+
+	get isWaiting(): boolean {
+		return this.#reads.size > 0;
+	}
+
+	read(query: Uint8Array): Promise<Uint8Array> {
+		const { windowBytes, clock } = this.#environment;
+		const { entryBytesMax, readsMax } = DEFAULT_LIMITS;
+		return new Promise((resolve, reject) => {
+			if (this.#isClosed) throw new Stopped('the client is closed');
+			if (query.length > entryBytesMax) throw new TooLarge('a query', query.length, entryBytesMax);
+			if (this.#reads.size >= readsMax || this.#bytes + query.length > windowBytes) {
+				throw new Busy('reads under way', windowBytes);
+			}
+			const read: Read = { query, since: clock.now(), isSent: false, resolve, reject };
+			this.#reads.set(this.#nextContext, read);
+			this.#nextContext += 1;
+			this.#bytes += query.length;
+			this.#armTurn();
+		});
+	}
+
+	#armTurn(): void {
+		if (this.#isTurnArmed) return;
+		this.#isTurnArmed = true;
+		this.#environment.clock.endOfTurn(() => {
+			this.#isTurnArmed = false;
+			this.#pump();
+		});
+	}
+
+	#pump(): void {
+		if (this.isWaiting) this.#finder.need();
+		const outbound = this.#finder.link?.outbound;
+		if (outbound === undefined) return;
+		for (const [context, read] of this.#reads) {
+			if (read.isSent) continue;
+			this.#request.context = context;
+			// Without room it is sent when something has left.
+			if (!outbound.message(this.#request, 0, read.query)) break;
+			read.isSent = true;
+		}
+		outbound.flush();
+	}
+
+	connected(): void {
+		this.#pump();
+	}
+
+	written(): void {
+		if (this.isWaiting) this.#pump();
+	}
+
+	lost(): void {
+		for (const read of this.#reads.values()) read.isSent = false;
+	}
+
+	message(message: MessageNumbers, memory: Memory, offset: number): void {
+		if (message.kind !== MessageFrameKind.readReply) return;
+		const read = this.#reads.get(message.context);
+		// It may have waited for too long.
+		if (read === undefined) return;
+		if (!message.rejected) {
+			this.#finder.proved();
+			this.#forget(message.context, read);
+			read.resolve(messageBody(memory, offset).slice());
+			return;
+		}
+		const reason = new TextDecoder().decode(messageBody(memory, offset));
+		switch (message.hintIndex) {
+			case Rejection.notLeader:
+			case Rejection.unknownOutcome:
+			case Rejection.stopped:
+				this.#finder.redirect(message.hintTerm, reason);
+				return;
+			default:
+				this.#forget(message.context, read);
+				read.reject(new ReadFailed(reason));
+		}
+	}
+
+	expire(now: number, lastFailure: string): void {
+		const { timeoutMs } = this.#environment;
+		for (const [context, read] of this.#reads) {
+			if (now - read.since < timeoutMs) return;
+			this.#forget(context, read);
+			read.reject(new Unavailable(`no answer for ${timeoutMs} ms (${lastFailure})`));
+		}
+	}
+
+	close(): void {
+		this.#isClosed = true;
+		for (const read of this.#reads.values()) read.reject(new Stopped('the client is closed'));
+		this.#reads.clear();
+	}
+
+	#forget(context: number, read: Read): void {
+		this.#reads.delete(context);
+		this.#bytes -= read.query.length;
+	}
+}

@@ -1,0 +1,11 @@
+/** Why a replica refused a proposal or a read: `hintIndex` of a rejected reply. */
+export const Rejection = {
+	/** `hintTerm` is the leader, 0 while none is known. */
+	notLeader: 1,
+	session: 2,
+	noSpace: 3,
+	tooLarge: 4,
+	unknownOutcome: 5,
+	stopped: 6,
+} as const;
+export type Rejection = (typeof Rejection)[keyof typeof Rejection];

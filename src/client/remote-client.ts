@@ -1,0 +1,66 @@
+import type { PackedEntries } from '../format/batch-writer.js';
+import type { Entry } from '../replica/types.js';
+import { askAll } from './ask-status.js';
+import { Call } from './call.js';
+import type { Environment } from './environment.js';
+import { LeaderFinder } from './leader-finder.js';
+import { Producer } from './producer.js';
+import { Reader } from './reader.js';
+import { tailEntries } from './tail.js';
+import type { Accepted, Client, ClientTailOptions, PeerReport } from './types.js';
+
+/** A client of a cluster, over the network. */
+export class RemoteClient implements Client {
+	readonly #environment: Environment;
+	readonly #finder: LeaderFinder;
+	readonly #producer: Producer;
+	readonly #reader: Reader;
+	/** Ends the tails. */
+	readonly #closing = new AbortController();
+
+	/** For `connect`. */
+	constructor(environment: Environment, hasSession: boolean) {
+		this.#environment = environment;
+		this.#finder = new LeaderFinder(environment);
+		this.#producer = new Producer(environment, this.#finder, hasSession);
+		this.#reader = new Reader(environment, this.#finder);
+		this.#finder.serve([this.#producer, this.#reader]);
+	}
+
+	propose(entry: Uint8Array): Promise<Accepted> {
+		return this.#propose(entry);
+	}
+
+	proposeBatch(entries: readonly Uint8Array[] | PackedEntries): Promise<Accepted> {
+		return this.#propose(entries);
+	}
+
+	#propose(entries: Uint8Array | readonly Uint8Array[] | PackedEntries): Promise<Accepted> {
+		try {
+			const call = new Call(entries);
+			this.#producer.propose(call);
+			return call.promise;
+		} catch (error) {
+			return Promise.reject(error);
+		}
+	}
+
+	read(query: Uint8Array): Promise<Uint8Array> {
+		return this.#reader.read(query);
+	}
+
+	tail(options: ClientTailOptions = {}): AsyncGenerator<Entry, void, undefined> {
+		return tailEntries(this.#environment, options, this.#closing.signal);
+	}
+
+	status(): Promise<PeerReport[]> {
+		return askAll(this.#environment);
+	}
+
+	async close(): Promise<void> {
+		this.#closing.abort();
+		this.#producer.close();
+		this.#reader.close();
+		this.#finder.close();
+	}
+}

@@ -1,0 +1,73 @@
+/** The public shapes of the remote client. */
+import type { PackedEntries } from '../format/batch-writer.js';
+import type { Doors } from '../io.js';
+import type { Entry, ReplicaStatus } from '../replica/types.js';
+
+export interface ConnectOptions {
+	/** Address (`host:port`) of every replica by id. */
+	readonly peers: Readonly<Record<number, string>>;
+	/** Must be the replicas' own. Default `'millrace'`. */
+	readonly cluster?: string;
+	/** The Raft group. Default 1. */
+	readonly group?: number;
+	/** Each proposal is applied exactly once, however often it must be sent (default). Without it a lost
+	 * connection leaves what was under way on it with an unknown outcome. */
+	readonly session?: boolean;
+	/** Calls fail when nothing has gone forward for this long. Default 10,000. */
+	readonly timeoutMs?: number;
+	/** Frames proposed and not yet acknowledged; who comes later waits. Default 8 MiB. */
+	readonly windowBytes?: number;
+	/** Default: Node's own sockets and clock. */
+	readonly doors?: Pick<Doors, 'network' | 'clock' | 'random'>;
+}
+
+export interface Accepted {
+	/** Index of the first entry. 0 when it is only known that it was applied before: the first answer was
+	 * lost with its connection. */
+	readonly index: number;
+	readonly term: number;
+	readonly count: number;
+}
+
+export interface ClientTailOptions {
+	/** First index wanted. Default: the first that is still kept. */
+	readonly from?: number;
+	/** Go on with what is committed later (default). Otherwise the tail ends behind everything that was
+	 * acknowledged before it began. */
+	readonly follow?: boolean;
+	/** Ends the iteration, in order. */
+	readonly signal?: AbortSignal;
+}
+
+/** What one replica said of itself, or why it didn't. */
+export interface PeerReport {
+	readonly id: number;
+	readonly address: string;
+	readonly status: ReplicaStatus | null;
+	readonly error: Error | null;
+}
+
+/** A client of a cluster, which finds the leader and stays with it. */
+export interface Client {
+	/**
+	 * Proposes one entry; resolves once it is applied. What is proposed in one turn travels as one batch.
+	 * The bytes must not change before that.
+	 *
+	 * Errors: `TooLarge`, `Busy`, `Stopped` (closed before it was sent), `NoSpace`, `SessionError` and `Unavailable`:
+	 * it is not applied. `UnknownOutcome`: it may be.
+	 */
+	propose(entry: Uint8Array): Promise<Accepted>;
+	/** The same for entries that shall lie one behind the other in one batch: all or none. */
+	proposeBatch(entries: readonly Uint8Array[] | PackedEntries): Promise<Accepted>;
+	/** Asks the leader's state machine, linearizably. Errors: `ReadFailed`, `Unavailable`, `TooLarge`, `Busy`. */
+	read(query: Uint8Array): Promise<Uint8Array>;
+	/**
+	 * Committed entries in order, from any replica: without gap or repetition also when that one is lost. An
+	 * entry shares memory with those of its batch. Errors: `Compacted`, `Unavailable`.
+	 */
+	tail(options?: ClientTailOptions): AsyncGenerator<Entry, void, undefined>;
+	/** Asks each replica, in the order of their ids. */
+	status(): Promise<PeerReport[]>;
+	/** Fails what is under way and lets go of every connection. */
+	close(): Promise<void>;
+}

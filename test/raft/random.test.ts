@@ -31,7 +31,6 @@ describe('clusters of cores in a hostile world', () => {
 			expect(count, `${name}: ${JSON.stringify(seen)}`).toBeGreaterThan(seeds / 2);
 		}
 		expect(commits).toBeGreaterThan(seeds * 10);
-		console.log(seen, commits);
 	});
 });
 

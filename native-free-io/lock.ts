@@ -30,6 +30,16 @@ interface Holder {
 
 const fileName = 'LOCK';
 
+/** A lock appears whole, so only a power failure can have damaged it: its holder died with the machine. */
+const damaged: Holder = {
+	nonce: 'damaged',
+	pid: 0,
+	start: null,
+	boot: 'damaged',
+	namespace: null,
+	host: '',
+};
+
 /** Directories locked by this process, by their real path. */
 const heldHere = new Set<string>();
 
@@ -113,7 +123,9 @@ async function sweep(real: string): Promise<void> {
 	for (const name of await fs.readdir(real)) {
 		if (!name.startsWith(`${fileName}.`)) continue;
 		const holder = await readHolder(join(real, name));
-		if (holder !== null && !(await lives(holder))) await fs.rm(join(real, name), { force: true });
+		// One that can't be read may just be written, by somebody who lives.
+		if (holder === null || holder === damaged) continue;
+		if (!(await lives(holder))) await fs.rm(join(real, name), { force: true });
 	}
 }
 
@@ -126,8 +138,7 @@ async function readHolder(path: string): Promise<Holder | null> {
 	} catch {
 		// Judged below.
 	}
-	// It appeared whole, so only a power failure can have damaged it: its holder died with the machine.
-	return { nonce: 'damaged', pid: 0, start: null, boot: 'damaged', namespace: null, host: '' };
+	return damaged;
 }
 
 async function lives(holder: Holder): Promise<boolean> {

@@ -200,6 +200,14 @@ describe('the lock file', () => {
 			await expectFree(directory);
 		});
 
+		test('leaves alone what another is just writing', async () => {
+			const directory = await freshDirectory();
+			await writeFile(join(directory, 'LOCK.begun.tmp'), '{"nonce":"be');
+			const lock = await lockDirectory(directory);
+			await lock.release();
+			expect(await readdir(directory)).toEqual(['LOCK.begun.tmp']);
+		});
+
 		test('is left to one who lives', async () => {
 			const directory = await freshDirectory();
 			const child = await startChild();

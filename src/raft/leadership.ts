@@ -64,7 +64,7 @@ export class Leadership {
 	}
 
 	/** The inputs that only a leader takes. */
-	step(input: Input): void {
+	step(input: Input, now: number): void {
 		switch (input.kind) {
 			case InputKind.propose:
 				this.#propose(input.count);
@@ -77,7 +77,7 @@ export class Leadership {
 				break;
 			case InputKind.read:
 				this.#outbox.output.readRound = this.#reads.join();
-				this.#startReads(input.now);
+				this.#startReads(now);
 				break;
 		}
 	}

@@ -50,7 +50,7 @@ export class Raft {
 		assert(new Set(voters).size === voters.length, 'voters are named once');
 		this.#options = options;
 		this.#id = id;
-		this.#timeouts = new Timeouts(now, options.electionTimeoutMs, options.seed);
+		this.#timeouts = new Timeouts(Math.floor(now), options.electionTimeoutMs, options.seed);
 		this.#hardState = new HardState(options.term, options.vote);
 		this.#log = new Log(options);
 		assert(this.#log.lastTerm <= options.term, 'no entry is newer than the hard state');
@@ -129,7 +129,8 @@ export class Raft {
 	/** Takes one input; `output` says what must happen now (see there). */
 	step(input: Input, output: Output): void {
 		const { term, role, leader } = this;
-		this.#timeouts.advance(input.now);
+		// Whole milliseconds: they are small integers to the engine, where fractions are objects.
+		this.#timeouts.advance(Math.floor(input.now));
 		if (this.#isDiskIdle) this.#timeouts.diskProgressed();
 		this.#outbox.open(output);
 		this.#dispatch(input, output);
@@ -179,7 +180,7 @@ export class Raft {
 				break;
 			default:
 				if (this.#leadership === null) output.refused = true;
-				else this.#leadership.step(input);
+				else this.#leadership.step(input, this.#timeouts.now);
 		}
 	}
 
@@ -329,7 +330,7 @@ export class Raft {
 				this.#onAppend(message, input);
 				break;
 			case MessageKind.appendResponse:
-				this.#leadership?.answered(message, input.now);
+				this.#leadership?.answered(message, this.#timeouts.now);
 				break;
 			case MessageKind.vote:
 				this.#onVote(message);

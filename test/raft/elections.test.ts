@@ -61,6 +61,14 @@ describe('standing for election', () => {
 		expect(core.raft.role).toBe(Role.follower);
 	});
 
+	it('a clock may have fractions, at birth too', () => {
+		const core = new Core({ now: 0.7 });
+		core.now = 0.7;
+		core.tick(0);
+		core.tick(0.2);
+		expect(() => core.tick(-1)).toThrow('time never runs back');
+	});
+
 	it('but ticks that are always late judge in the end', () => {
 		const core = new Core();
 		core.tick(5 * electionTimeoutMs);

@@ -3,7 +3,7 @@ import { Role } from '../../src/raft/types.js';
 import { Cluster, type Envelope, Replica } from './cluster.js';
 import { Judge } from './judge.js';
 
-const { RAFT_SEED = '1', RAFT_SEEDS = '150' } = process.env;
+const { RAFT_SEED = '1', RAFT_SEEDS = '600' } = process.env;
 const firstSeed = Number(RAFT_SEED);
 const seeds = Number(RAFT_SEEDS);
 const actions = 2500;
@@ -158,16 +158,17 @@ class World {
 		replica.restart(this.#cluster.now);
 	}
 
-	/** Two halves, or one link, perhaps in one direction. */
+	/** Two halves, or one replica (mostly a leader) from all others, or one link in one direction. */
 	#partition(): void {
 		const left = new Set(
 			this.#cluster.replicas.filter(() => this.#chance() < 0.5).map((r) => r.id),
 		);
-		const [a, b] = [this.#any().id, this.#any().id];
-		this.#cluster.isCut =
-			this.#chance() < 0.5
-				? (from, to) => left.has(from) !== left.has(to)
-				: (from, to) => from === a && to === b;
+		const [a, b] = [this.#likelyLeader().id, this.#any().id];
+		this.#cluster.isCut = [
+			(from: number, to: number) => left.has(from) !== left.has(to),
+			(from: number, to: number) => (from === a) !== (to === a),
+			(from: number, to: number) => from === a && to === b,
+		][this.#below(3)]!;
 	}
 
 	/** There are no snapshots here: dropped is only what is durable everywhere. */

@@ -164,19 +164,12 @@ export class DialledConnection extends NativeConnection {
 				this.close(new Unavailable(`${this.remote} did not answer within ${timeoutMs} ms`));
 			}, timeoutMs);
 			socket.once('close', () => clearTimeout(timer));
-			socket.connect(
-				{
-					host: address.host,
-					port: address.port,
-					noDelay: true,
-					keepAlive: true,
-					keepAliveInitialDelay: keepAliveDelayMs,
-				},
-				() => {
-					clearTimeout(timer);
-					if (!this.closing) this.opened();
-				},
-			);
+			// Not among the options: only the constructor looks there, and `connect` passes over them.
+			socket.setNoDelay(true).setKeepAlive(true, keepAliveDelayMs);
+			socket.connect({ host: address.host, port: address.port }, () => {
+				clearTimeout(timer);
+				if (!this.closing) this.opened();
+			});
 			socket.uncork();
 		} catch (error) {
 			this.close(error as Error);

@@ -30,6 +30,22 @@ describe('the native network', () => {
 		await listener.close();
 	});
 
+	test('lets no small write wait for company, and notices a machine that is gone', async () => {
+		const network = new NativeNetwork();
+		const listener = await network.listen(
+			{ host: '127.0.0.1', port: 0 },
+			(own) => new Recorder(own),
+		);
+		const noDelay = vi.spyOn(net.Socket.prototype, 'setNoDelay');
+		const keepAlive = vi.spyOn(net.Socket.prototype, 'setKeepAlive');
+		const connection = network.dial(listener.address, (own) => new Recorder(own));
+		expect(noDelay).toHaveBeenCalledWith(true);
+		expect(keepAlive).toHaveBeenCalledWith(true, 10_000);
+		vi.restoreAllMocks();
+		connection.close();
+		await listener.close();
+	});
+
 	test('holds the sender back while it is paused', async () => {
 		const network = new NativeNetwork();
 		let accepted: Recorder | null = null;

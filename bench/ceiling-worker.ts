@@ -4,10 +4,12 @@ import { CeilingReceiver } from './ceiling-receiver.js';
 import { CeilingSender } from './ceiling-sender.js';
 import { Driver } from './driver.js';
 import type { CeilingCalls, CeilingSetup } from './messages.js';
+import { AllocationMeter, takeSample } from './sample.js';
 import { serve, withProgress } from './worker.js';
 
 const FLUSH_BYTES_MAX = 4 * 1024 * 1024;
 
+const meter = new AllocationMeter();
 let sender: CeilingSender | null = null;
 let receiver: CeilingReceiver | null = null;
 let driver: Driver | null = null;
@@ -38,6 +40,7 @@ serve<CeilingCalls>({
 		await sender!.connected();
 		return withProgress(driver!, driver!.run(order));
 	},
+	sample: () => takeSample(meter),
 	stop() {
 		driver?.stop();
 	},

@@ -4,6 +4,7 @@ import type { Contender } from './contender.js';
 import type { CeilingCalls, CeilingSetup } from './messages.js';
 import { BENCH_LIMITS, type BenchOptions, CEILING_SEGMENTS, planLoad } from './options.js';
 import type { RunOrder, Slice } from './run.js';
+import type { Sample } from './sample.js';
 
 /**
  * What the engine is measured against: as many processes, the same payloads, batches and depth through
@@ -13,12 +14,10 @@ import type { RunOrder, Slice } from './run.js';
  */
 export class Ceiling implements Contender {
 	readonly name = 'ceiling';
-	readonly #sender: Child<CeilingCalls>;
-	readonly #receivers: readonly Child<CeilingCalls>[];
+	readonly #children: readonly Child<CeilingCalls>[];
 
-	private constructor(sender: Child<CeilingCalls>, receivers: readonly Child<CeilingCalls>[]) {
-		this.#sender = sender;
-		this.#receivers = receivers;
+	private constructor(children: readonly Child<CeilingCalls>[]) {
+		this.#children = children;
 	}
 
 	static async start(children: Children, options: BenchOptions, dir: string): Promise<Ceiling> {
@@ -37,22 +36,27 @@ export class Ceiling implements Contender {
 		await Promise.all(
 			receivers.map((receiver, i) => receiver.ask('connect', { ...setup(i + 2), port })),
 		);
-		return new Ceiling(sender, receivers);
+		return new Ceiling([sender, ...receivers]);
 	}
 
 	get acknowledged(): number {
-		return this.#sender.acknowledged;
+		return this.#children[0]!.acknowledged;
 	}
 
 	run(order: RunOrder): Promise<Slice> {
-		return this.#sender.ask('run', order);
+		return this.#children[0]!.ask('run', order);
 	}
 
 	async stop(): Promise<void> {
-		await this.#sender.ask('stop', null);
+		await this.#children[0]!.ask('stop', null);
+	}
+
+	/** One for each process. */
+	samples(): Promise<Sample[]> {
+		return Promise.all(this.#children.map((child) => child.ask('sample', null)));
 	}
 
 	async close(): Promise<void> {
-		await Promise.all([this.#sender, ...this.#receivers].map((child) => child.ask('close', null)));
+		await Promise.all(this.#children.map((child) => child.ask('close', null)));
 	}
 }

@@ -10,8 +10,8 @@ export class BenchFailed extends Error {
 	}
 }
 
-/** What a killed process may take to be gone. */
-const EXIT_MS = 5_000;
+/** What a process may take to be gone: after it was asked to, and after it was killed. */
+const EXIT_MS = 2_000;
 
 /**
  * A process of the benchmark, and calls to it. It never outlives its parent: it exits when the channel to
@@ -36,7 +36,8 @@ export class Child<C extends Calls<C>> {
 		this.#process = fork(path, [], {
 			stdio: ['ignore', 2, 2, 'ipc'],
 			serialization: 'advanced',
-			execArgv: process.execArgv,
+			// Who profiles the bench wants to see these processes.
+			execArgv: process.execArgv.filter((argument) => argument.includes('-prof')),
 		});
 		this.#process.on('message', (reply) => this.#answer(reply as Reply));
 		this.#exited = new Promise((resolve) => {
@@ -68,12 +69,24 @@ export class Child<C extends Calls<C>> {
 		});
 	}
 
-	/** Ends the process, and resolves when it is gone. */
-	async kill(): Promise<void> {
+	/** Ends the process, and resolves when it is gone. It gets a moment, so that a profiler can write. */
+	async end(): Promise<void> {
+		this.#gone ??= 'was stopped';
+		if (this.#process.connected) this.#process.disconnect();
+		await this.#exitWithin(EXIT_MS);
+		this.kill();
+		await this.#exitWithin(EXIT_MS);
+	}
+
+	/** Ends the process now. */
+	kill(): void {
 		this.#gone ??= 'was stopped';
 		this.#process.kill('SIGKILL');
-		const late = new Promise((resolve) => setTimeout(resolve, EXIT_MS).unref());
-		await Promise.race([this.#exited, late]);
+	}
+
+	#exitWithin(ms: number): Promise<unknown> {
+		const late = new Promise((resolve) => setTimeout(resolve, ms).unref());
+		return Promise.race([this.#exited, late]);
 	}
 
 	#answer(reply: Reply): void {
@@ -98,7 +111,7 @@ export class Child<C extends Calls<C>> {
 
 /** All processes of one benchmark. */
 export class Children {
-	readonly #children: { kill(): Promise<void> }[] = [];
+	readonly #children: { end(): Promise<void>; kill(): void }[] = [];
 	readonly #fail: (error: Error) => void;
 	/** Rejects when one ends that should not. */
 	readonly lost: Promise<never>;
@@ -120,7 +133,12 @@ export class Children {
 	}
 
 	/** Ends all; resolves when none is left. */
-	async kill(): Promise<void> {
-		await Promise.all(this.#children.map((child) => child.kill()));
+	async end(): Promise<void> {
+		await Promise.all(this.#children.map((child) => child.end()));
+	}
+
+	/** Ends all now. */
+	kill(): void {
+		for (const child of this.#children) child.kill();
 	}
 }

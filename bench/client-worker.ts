@@ -3,6 +3,7 @@ import { type Client, connect } from '../src/client/index.js';
 import { Driver, type Target } from './driver.js';
 import type { LoadBatch } from './load.js';
 import type { ClientCalls } from './messages.js';
+import { BENCH_LIMITS } from './options.js';
 import { Placement } from './placement.js';
 import { serve, withProgress } from './worker.js';
 
@@ -26,8 +27,10 @@ class ClientTarget implements Target {
 
 serve<ClientCalls>({
 	async open(setup) {
-		client = await connect({ peers: setup.peers, cluster: 'bench' });
-		driver = new Driver(setup.load, new ClientTarget(client));
+		const { peers, load } = setup;
+		// The depth is the limit here, not the client's window.
+		client = connect({ peers, cluster: 'bench', windowBytes: BENCH_LIMITS.uncommittedBytesMax });
+		driver = new Driver(load, new ClientTarget(client));
 	},
 	run: (order) => withProgress(driver!, driver!.run(order)),
 	stop() {

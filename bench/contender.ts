@@ -1,4 +1,5 @@
 import type { RunOrder, Slice } from './run.js';
+import type { Sample } from './sample.js';
 
 /** The engine or the ceiling, seen from the bench: something that a load is driven through. */
 export interface Contender {
@@ -8,5 +9,7 @@ export interface Contender {
 	run(order: RunOrder): Promise<Slice>;
 	/** Lets the run that goes on end now. */
 	stop(): Promise<void>;
+	/** What each of its processes has used up so far. */
+	samples(): Promise<Sample[]>;
 	close(): Promise<void>;
 }

@@ -90,5 +90,6 @@ export interface CeilingCalls extends DriverCalls {
 	listen: { argument: CeilingSetup; result: number };
 	/** A receiver's. */
 	connect: { argument: CeilingSetup & { readonly port: number }; result: undefined };
+	sample: { argument: null; result: Sample };
 	close: { argument: null; result: undefined };
 }

@@ -3,7 +3,6 @@ import type { Percentiles } from './histogram.js';
 import type { Mode } from './messages.js';
 import { type BenchOptions, planLoad } from './options.js';
 import { rate, thousands } from './output.js';
-import type { Sample } from './sample.js';
 import type { Tally } from './tally.js';
 import type { Verdict } from './verify.js';
 
@@ -22,7 +21,11 @@ export interface Report {
 	/** Of payload. */
 	readonly bytesPerSecond: number;
 	readonly latencyMs: Percentiles;
-	readonly ceiling: { readonly entriesPerSecond: number; readonly latencyMs: Percentiles } | null;
+	readonly ceiling: {
+		readonly entriesPerSecond: number;
+		readonly latencyMs: Percentiles;
+		readonly cpuSecondsPerMillionEntries: number;
+	} | null;
 	/** Engine / ceiling, by entries per second. */
 	readonly efficiency: number | null;
 	/** Of all replica processes together; the load that the leader drives is in it. */
@@ -45,19 +48,15 @@ export interface Measurement {
 	readonly engine: Tally;
 	/** null: it was not wanted. */
 	readonly ceiling: Tally | null;
-	/** What each replica used up during the measured slices. */
-	readonly used: readonly Sample[];
 	readonly followers: readonly number[];
 	readonly straddledBytesRatio: number | null;
 	readonly verdict: Verdict;
 }
 
 export function makeReport(options: BenchOptions, measured: Measurement): Report {
-	const { engine, ceiling, used, followers, verdict } = measured;
+	const { engine, ceiling, followers, verdict } = measured;
 	const { replicas, payloadBytes, depth, mode, durability } = options;
-	const cpu = used.reduce((sum, sample) => sum + sample.cpuMicroseconds, 0);
-	const perEntry = (number: number): number => (engine.entries === 0 ? 0 : number / engine.entries);
-	const allocated = followers.map((i) => perEntry(used[i]?.allocatedBytes ?? 0));
+	const allocated = followers.map((i) => (engine.used[i]?.allocatedBytes ?? 0) / engine.entries);
 	return {
 		replicas,
 		payloadBytes,
@@ -69,13 +68,11 @@ export function makeReport(options: BenchOptions, measured: Measurement): Report
 		entriesPerSecond: engine.perSecond,
 		bytesPerSecond: engine.perSecond * payloadBytes,
 		latencyMs: engine.latency,
-		ceiling:
-			ceiling === null ? null : { entriesPerSecond: ceiling.perSecond, latencyMs: ceiling.latency },
+		ceiling: ceiling === null ? null : describeCeiling(ceiling),
 		efficiency:
 			ceiling === null || ceiling.perSecond === 0 ? null : engine.perSecond / ceiling.perSecond,
-		// Microseconds an entry are seconds a million.
-		cpuSecondsPerMillionEntries: perEntry(cpu),
-		peakRssBytes: used.map((sample) => sample.peakRssBytes),
+		cpuSecondsPerMillionEntries: engine.cpuSecondsPerMillionEntries,
+		peakRssBytes: engine.used.map((sample) => sample.peakRssBytes),
 		allocatedBytesPerEntry: allocated.length === 0 ? null : Math.max(...allocated),
 		straddledBytesRatio: measured.straddledBytesRatio,
 		firstTenthPerSecond: engine.firstTenthPerSecond,
@@ -83,6 +80,11 @@ export function makeReport(options: BenchOptions, measured: Measurement): Report
 		verified: verdict.verified,
 		unverifiedReason: verdict.reason,
 	};
+}
+
+function describeCeiling(ceiling: Tally): Report['ceiling'] {
+	const { perSecond, latency, cpuSecondsPerMillionEntries } = ceiling;
+	return { entriesPerSecond: perSecond, latencyMs: latency, cpuSecondsPerMillionEntries };
 }
 
 /** The report as a table for people. */
@@ -93,7 +95,7 @@ export function formatReport(options: BenchOptions, report: Report, verdict: Ver
 		['latency', describeLatency(report.latencyMs)],
 		...ceilingRows(options, report),
 		['steadiness', describeTenths(report)],
-		['cpu', `${report.cpuSecondsPerMillionEntries.toFixed(3)} s per million entries, all replicas`],
+		['cpu', describeCpu(report.cpuSecondsPerMillionEntries)],
 		['peak memory', report.peakRssBytes.map(megabytes).join(', ')],
 		...followerRows(report),
 		['verified', describeVerdict(report, verdict)],
@@ -109,7 +111,8 @@ function ceilingRows(options: BenchOptions, report: Report): [string, string][] 
 	const bytes = ceiling.entriesPerSecond * report.payloadBytes;
 	return [
 		['ceiling', `${rate(ceiling.entriesPerSecond)}, ${megabytes(bytes)}/s`],
-		['', `${describeLatency(ceiling.latencyMs)}`],
+		['', describeLatency(ceiling.latencyMs)],
+		['', describeCpu(ceiling.cpuSecondsPerMillionEntries)],
 		[
 			'',
 			`the same payloads and depth, in batches of ${entriesPerBatch}, through bare sockets and files`,
@@ -139,6 +142,10 @@ function describeLoad(options: BenchOptions): string {
 function describeLatency({ p50, p90, p99, p999, max }: Percentiles): string {
 	const [a, b, c, d, e] = [p50, p90, p99, p999, max].map(milliseconds);
 	return `p50 ${a}  p90 ${b}  p99 ${c}  p99.9 ${d}  max ${e} ms`;
+}
+
+function describeCpu(seconds: number): string {
+	return `${seconds.toFixed(3)} s of cpu per million entries, all processes`;
 }
 
 function milliseconds(ms: number): string {

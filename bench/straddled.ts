@@ -5,5 +5,5 @@ export function straddledBytesRatio(
 ): number | null {
 	const sum = (name: string) => counters.reduce((total, each) => total + (each[name] ?? 0), 0);
 	const received = sum('receivedBytes');
-	return received === 0 ? null : sum('straddledBytes') / received;
+	return received === 0 ? null : sum('movedBytes') / received;
 }

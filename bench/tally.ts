@@ -1,5 +1,6 @@
 import { Histogram, type Percentiles } from './histogram.js';
 import type { Slice } from './run.js';
+import type { Sample } from './sample.js';
 
 /** All measured slices of one contender, as if they had been one. */
 export class Tally {
@@ -8,6 +9,8 @@ export class Tally {
 	readonly #course: number[] = [0, 0];
 	ms = 0;
 	entries = 0;
+	/** What each process used up meanwhile. Peaks are peaks, not sums. */
+	used: readonly Sample[] = [];
 
 	add(slice: Slice): void {
 		for (let i = 0; i < slice.course.length; i += 2) {
@@ -16,6 +19,24 @@ export class Tally {
 		this.ms += slice.ms;
 		this.entries += slice.entries;
 		this.#latency.merge(slice.latency);
+	}
+
+	/** Adds what was used between two samplings of all processes. */
+	addUsed(before: readonly Sample[], after: readonly Sample[]): void {
+		this.used = after.map((sample, i) => ({
+			cpuMicroseconds:
+				sample.cpuMicroseconds - before[i]!.cpuMicroseconds + (this.used[i]?.cpuMicroseconds ?? 0),
+			peakRssBytes: sample.peakRssBytes,
+			allocatedBytes:
+				sample.allocatedBytes - before[i]!.allocatedBytes + (this.used[i]?.allocatedBytes ?? 0),
+		}));
+	}
+
+	/** Of all processes together. */
+	get cpuSecondsPerMillionEntries(): number {
+		const cpu = this.used.reduce((sum, sample) => sum + sample.cpuMicroseconds, 0);
+		// Microseconds an entry are seconds a million.
+		return this.entries === 0 ? 0 : cpu / this.entries;
 	}
 
 	get perSecond(): number {

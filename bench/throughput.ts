@@ -15,7 +15,6 @@ import type { Output } from './output.js';
 import { Progress } from './progress.js';
 import { formatReport, type Measurement, makeReport } from './report.js';
 import type { RunOrder, Slice } from './run.js';
-import type { Sample } from './sample.js';
 import { straddledBytesRatio } from './straddled.js';
 import { Tally } from './tally.js';
 import { type Verdict, verify } from './verify.js';
@@ -56,7 +55,6 @@ class Bench {
 	readonly #interruption: Interruption;
 	readonly #engineTally = new Tally();
 	readonly #ceilingTally = new Tally();
-	#used: Sample[] = [];
 	#turns = 0;
 	#running: Contender | null = null;
 
@@ -95,7 +93,7 @@ class Bench {
 	/** Leaves no process, no file and no signal handler. */
 	async end(): Promise<void> {
 		this.#progress.end();
-		await this.#children.kill();
+		await this.#children.end();
 		await this.#directory.remove();
 		this.#interruption.end();
 	}
@@ -124,7 +122,6 @@ class Bench {
 		return {
 			engine: this.#engineTally,
 			ceiling: ceiling === null ? null : this.#ceilingTally,
-			used: this.#used,
 			followers: engine.followers,
 			straddledBytesRatio: straddled,
 			verdict,
@@ -149,13 +146,17 @@ class Bench {
 		const { entries, seconds } = this.#options;
 		const ms = entries === null ? (seconds * 1000) / SLICES : ENTRIES_SLICE_MS;
 		const left = entries === null ? ENTRIES_MAX : entries - this.#engineTally.entries;
-		const before = await engine.samples();
-		const slice = await this.#slice(engine, { ms, entriesMax: left }, 'measuring');
-		this.#engineTally.add(slice);
-		this.#used = addUsed(this.#used, before, await engine.samples());
+		const { ms: tookMs } = await this.#turn(engine, this.#engineTally, { ms, entriesMax: left });
 		if (ceiling === null || this.#interruption.signal !== null) return;
-		const order = { ms: slice.ms, entriesMax: ENTRIES_MAX };
-		this.#ceilingTally.add(await this.#slice(ceiling, order, 'measuring'));
+		await this.#turn(ceiling, this.#ceilingTally, { ms: tookMs, entriesMax: ENTRIES_MAX });
+	}
+
+	async #turn(contender: Contender, tally: Tally, order: RunOrder): Promise<Slice> {
+		const before = await contender.samples();
+		const slice = await this.#slice(contender, order, 'measuring');
+		tally.add(slice);
+		tally.addUsed(before, await contender.samples());
+		return slice;
 	}
 
 	async #slice(contender: Contender, order: RunOrder, what: string): Promise<Slice> {
@@ -220,24 +221,8 @@ class Bench {
 	}
 
 	#exitNow(exitCode: number): void {
-		// The children are killed as signals are sent: at once. Only waiting for them has to be left out.
-		void this.#children.kill();
+		this.#children.kill();
 		this.#directory.removeNow();
 		process.exit(exitCode);
 	}
-}
-
-/** Adds what was used between two samplings of all replicas. Peaks are peaks, not sums. */
-function addUsed(
-	sum: readonly Sample[],
-	before: readonly Sample[],
-	after: readonly Sample[],
-): Sample[] {
-	return after.map((sample, i) => ({
-		cpuMicroseconds:
-			(sum[i]?.cpuMicroseconds ?? 0) + sample.cpuMicroseconds - before[i]!.cpuMicroseconds,
-		peakRssBytes: sample.peakRssBytes,
-		allocatedBytes:
-			(sum[i]?.allocatedBytes ?? 0) + sample.allocatedBytes - before[i]!.allocatedBytes,
-	}));
 }

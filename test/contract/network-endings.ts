@@ -41,7 +41,8 @@ export function endingContract(fixture: NetworkFixture): void {
 			for (const side of [0, 1] as const) {
 				const [from, to] = bothWays(await fixture.pair())[side]!;
 				to.connection.pause();
-				const writes = Array.from({ length: 3_000 }, () => from.send(pattern(10_000, 1)));
+				const block = pattern(10_000, 1);
+				const writes = Array.from({ length: 3_000 }, () => from.send(block));
 				from.connection.close();
 				const between = from.send(pattern(1, 1));
 				await from.is('closed');
@@ -60,7 +61,8 @@ export function endingContract(fixture: NetworkFixture): void {
 			for (const side of [0, 1] as const) {
 				const [from, to] = bothWays(await fixture.pair())[side]!;
 				to.connection.pause();
-				const writes = Array.from({ length: 1_000 }, () => from.send(pattern(20_000, 1)));
+				const block = pattern(20_000, 1);
+				const writes = Array.from({ length: 1_000 }, () => from.send(block));
 				to.connection.close();
 				await Promise.all(writes);
 				await from.is('closed');

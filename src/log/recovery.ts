@@ -8,7 +8,7 @@
  */
 
 import { Corruption, WrongDirectory } from '../errors.js';
-import { batchCount, batchIndex, batchTerm } from '../format/batch.js';
+import { batchCount, batchIndex, batchTerm, batchTime } from '../format/batch.js';
 import { Memory } from '../format/memory.js';
 import {
 	FLUSH_MARK_BYTES,
@@ -44,6 +44,7 @@ class Gatherer implements LogVisitor {
 	term = 0;
 	vote = 0;
 	committed = 0;
+	time = 0;
 
 	constructor(options: LogOptions, store: SegmentStore) {
 		this.index = new LogIndex(options.limits.slabBytes / 2);
@@ -84,6 +85,7 @@ class Gatherer implements LogVisitor {
 	batch(memory: Memory, offset: number, _length: number, segment: number, position: number): void {
 		const first = batchIndex(memory, offset);
 		const term = batchTerm(memory, offset);
+		this.time = Math.max(this.time, batchTime(memory, offset));
 		this.#lastIndex = first + batchCount(memory, offset) - 1;
 		this.index.add(first, this.#lastIndex, segment, position);
 		if (this.runs.at(-1)?.term !== term) this.runs.push({ index: first, term });
@@ -113,6 +115,7 @@ export async function recover(options: LogOptions, store: SegmentStore): Promise
 			vote: gatherer.vote,
 			committed: Math.min(gatherer.committed, stop.end.index),
 			runs: gatherer.runs,
+			time: gatherer.time,
 			tornBytes,
 		},
 		index: gatherer.index,
@@ -161,6 +164,9 @@ async function refuseCorruption(
 			return await findLaterMark(window, number, from, later);
 		});
 		if (found === null) continue;
+		if (stop.damage === null && number > stop.segment) {
+			throw new Corruption(store.path(number), 0, `its beginning is damaged, but ${found}`);
+		}
 		const what = stop.damage?.what ?? `flush ${stop.nextSequence} is damaged`;
 		throw new Corruption(where, at, `${what}, but ${found}`);
 	}

@@ -162,6 +162,12 @@ export class SegmentStore {
 		return this.#ahead.length < this.#options.limits.segmentsAhead;
 	}
 
+	/** A log that is as long as it may be drops a segment a while after it took one. Were there room for
+	 * `segmentsAhead` only, a new one would have been made by then, and each dropped one be removed. */
+	#hasUseFor(): boolean {
+		return this.#ahead.length < 2 * this.#options.limits.segmentsAhead;
+	}
+
 	#callPrepared(): void {
 		const callback = this.#onPrepared;
 		this.#onPrepared = null;
@@ -170,7 +176,7 @@ export class SegmentStore {
 
 	async #prepareNext(): Promise<void> {
 		const old = this.#dropped.shift();
-		if (old !== undefined && !this.#needsMore()) return await this.#remove(old);
+		if (old !== undefined && !this.#hasUseFor()) return await this.#remove(old);
 		const number = this.#nextNumber;
 		if (old !== undefined) await this.#recycle(old, number);
 		else if (!(await this.#create(number))) return;

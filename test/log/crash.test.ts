@@ -49,7 +49,7 @@ async function lives(seed: string, count: number): Promise<void> {
 	await log.close();
 }
 
-test.each(Array.from({ length: 40 }, (_, i) => `life ${i}`))(
+test.each(Array.from({ length: 24 }, (_, i) => `life ${i}`))(
 	'whenever the power fails, everything that was reported durable is found: %s',
 	(seed) => lives(seed, 12),
 );

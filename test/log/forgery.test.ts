@@ -1,0 +1,53 @@
+/** Producers choose their payloads. A payload that looks like a part of a log must never be taken for one. */
+import { expect, test } from 'vitest';
+import { Memory } from '../../src/format/memory.js';
+import { FLUSH_MARK_BYTES, writeFlushMark } from '../../src/format/segment-frames.js';
+import { openDamaged, record } from './recorded.js';
+
+function forged(sequence: number, index: number, group = 1): Uint8Array {
+	const memory = new Memory(FLUSH_MARK_BYTES);
+	writeFlushMark(memory, 0, {
+		group,
+		sequence,
+		term: 9,
+		vote: 9,
+		index,
+		indexTerm: 1,
+		parent: 1234,
+		committed: 0,
+		bytes: 0,
+	});
+	return memory.bytes;
+}
+
+const place = async (seed: string, mark: (sequence: number) => Uint8Array, gap = 0) => {
+	const recording = await record(seed, 5);
+	const last = recording.flushes.at(-1)!;
+	const files = new Map(recording.files);
+	const [name, bytes] = [...files].sort(([a], [b]) => (a < b ? -1 : 1))[last.segment - 1]!;
+	const copy = bytes.slice();
+	// Five flushes, after the one with the hard state.
+	copy.set(mark(7), last.end + gap);
+	files.set(name, copy);
+	return { recording, files };
+};
+
+test('a later mark of another group, or of an impossible sequence, is no sign of damage', async () => {
+	for (const mark of [() => forged(9, 5, 2), () => forged(5_000, 5), () => forged(6, 5)]) {
+		const { recording, files } = await place('stale', mark, 400);
+		const { index } = await openDamaged(recording, files);
+		expect(index).toBe(recording.flushes.at(-1)!.index);
+	}
+});
+
+test('a mark that would cut the log anywhere but at a border is refused', async () => {
+	for (const index of [0, 1, 2, 3]) {
+		const { recording, files } = await place('cut', (sequence) => forged(sequence, index));
+		const { refusal } = await openDamaged(recording, files);
+		expect(refusal?.message).toContain('does not join the log before it');
+	}
+});
+
+// Not yet: a mark says nothing of which log's which segment it was written into, so a copy whose sequences
+// happen to fit the place is taken for a later flush, and the log refuses to open.
+test.todo('a log that keeps copies of logs of the same group is recycled and opens');

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { WrongDirectory } from '../../src/errors.js';
+import { claimIdentity, type Identity } from '../../src/log/identity.js';
+import { DIRECTORY, Machine } from './harness.js';
+
+const MINE: Identity = { cluster: 'orders', replica: 2, group: 1 };
+
+async function fresh(): Promise<Machine> {
+	const machine = new Machine('identity');
+	await machine.until(machine.options().disk.makeDirectory('/fresh'));
+	return machine;
+}
+
+const claim = (machine: Machine, identity: Identity, directory = '/fresh') =>
+	machine.until(claimIdentity(machine.options().disk, directory, identity));
+
+test('a directory is claimed once, and belongs to its replica from then on', async () => {
+	const machine = await fresh();
+	await claim(machine, MINE);
+	await claim(machine, MINE);
+	machine.crash();
+	await claim(machine, MINE);
+	for (const other of [{ cluster: 'other' }, { replica: 3 }, { group: 2 }]) {
+		await expect(claim(machine, { ...MINE, ...other })).rejects.toThrow(WrongDirectory);
+	}
+});
+
+test('a claim that was interrupted is made again, and is durable when it is taken for made', async () => {
+	for (let milliseconds = 0; milliseconds < 2; milliseconds += 0.05) {
+		const machine = await fresh();
+		claimIdentity(machine.options().disk, '/fresh', MINE).catch(() => {});
+		await machine.pass(milliseconds);
+		machine.kill();
+		await claim(machine, MINE);
+		machine.crash();
+		expect(machine.disk.fileSystem.list('/fresh')).toContain('identity.json');
+		await claim(machine, MINE);
+	}
+});
+
+test('a log without an identity is nobody’s', async () => {
+	await expect(claim(new Machine('lost'), MINE, DIRECTORY)).rejects.toThrow('whose is it?');
+});
+
+test.each(['', '{', 'null', '[]', '{"format":2,"cluster":"orders","replica":2,"group":1}'])(
+	'damaged or of another format: %s',
+	async (text) => {
+		const machine = await fresh();
+		const { disk } = machine.options();
+		await machine.until(disk.writeSmall('/fresh/identity.json', new TextEncoder().encode(text)));
+		await expect(claim(machine, MINE)).rejects.toThrow(WrongDirectory);
+	},
+);

@@ -1,9 +1,13 @@
+import { assert } from '../assert.js';
 import { frameLength } from '../format/frame.js';
 import { FrameKind, FrameScanner } from '../format/frame-stream.js';
 import type { Slab, SlabPool } from '../format/slab.js';
 
 /** Room for what may still arrive when a connection was paused because no slab was free. */
 const SPILL_BYTES = 64 * 1024;
+const SPILL_SPACE_BYTES_MIN = 4 * 1024;
+/** Where bytes go at which nobody will look. */
+const scratch = new Uint8Array(SPILL_BYTES);
 
 export interface SlabFrames {
 	/** A validated batch; who keeps it retains the slab. */
@@ -36,14 +40,25 @@ export class SlabReceiver {
 	/** The first byte that isn't handed over yet, and the end of what has arrived. */
 	#start = 0;
 	#end = 0;
+	/** Holds what came when there was no slab: `[#fed, #spilled)` of it waits to be put into one. */
 	#spill: Uint8Array | null = null;
+	#fed = 0;
 	#spilled = 0;
+	/** Whether the spill is where the next bytes will be put. Node asks for that place long before it
+	 * fills it, so the spill may have to outlive the want of slabs. */
+	#isSpillReserved = false;
+	/** Paused for want of a slab. */
+	#isStarving = false;
+	/** Whether the pool will call back. */
+	#isAwaiting = false;
 	#isBroken = false;
 	/** Bytes received, and those of them that had to be moved. */
 	receivedBytes = 0;
 	movedBytes = 0;
 
 	constructor(pool: SlabPool, frames: SlabFrames, zoneBytes: number, frameBytesMax: number) {
+		assert(frameBytesMax <= pool.slabBytes, 'every frame fits a slab');
+		assert(zoneBytes < pool.slabBytes, 'the zone is a part of the slab');
 		this.#pool = pool;
 		this.#frames = frames;
 		this.#zoneBytes = zoneBytes;
@@ -52,7 +67,8 @@ export class SlabReceiver {
 
 	/** Where the next bytes shall go. */
 	space(): Uint8Array {
-		if (!this.#makeRoom()) return this.#spillSpace();
+		if (this.#isBroken) return scratch;
+		if (this.#spill !== null || !this.#makeRoom()) return this.#spillSpace();
 		const slab = this.#slab!;
 		return slab.bytes.subarray(this.#end, this.#readLimit(slab));
 	}
@@ -60,9 +76,15 @@ export class SlabReceiver {
 	received(bytes: number): void {
 		this.receivedBytes += bytes;
 		if (this.#isBroken) return;
-		if (this.#spill !== null) this.#spilled += bytes;
-		else this.#end += bytes;
-		this.#handOver();
+		if (this.#isSpillReserved) {
+			this.#isSpillReserved = false;
+			this.#spilled += bytes;
+			this.#feed();
+		} else {
+			this.#end += bytes;
+			this.#handOver();
+		}
+		if (!this.#isBroken) this.#frames.readDone();
 	}
 
 	/** Lets go of the slab. Nothing is handed over any more. */
@@ -85,7 +107,6 @@ export class SlabReceiver {
 			else if (kind === FrameKind.message) this.#frames.message(slab, offset, this.#scanner.length);
 			else return this.#break('a frame that is never sent');
 		}
-		if (!this.#isBroken) this.#frames.readDone();
 	}
 
 	#break(reason: string): void {
@@ -95,10 +116,9 @@ export class SlabReceiver {
 
 	/** Makes sure that there is a slab in which the frame under way has room. */
 	#makeRoom(): boolean {
-		if (this.#spill !== null) return false;
 		const slab = this.#slab;
 		if (slab !== null && !this.#mustSwitch(slab)) return true;
-		const next = this.#isBroken ? null : this.#pool.acquire();
+		const next = this.#pool.acquire();
 		if (next === null) {
 			this.#starve();
 			return false;
@@ -132,35 +152,56 @@ export class SlabReceiver {
 		return there >= 4 ? this.#start + frameLength(slab, this.#start) : this.#start + 4;
 	}
 
-	/** Stops reading; what is under way already goes to the spill. */
+	/** Stops reading until a slab is free; what is under way already goes to the spill. */
 	#starve(): void {
-		this.#spill = new Uint8Array(SPILL_BYTES);
-		this.#spilled = 0;
-		if (this.#isBroken) return;
-		this.#frames.pause();
-		this.#pool.whenAvailable(() => this.#refill());
+		if (!this.#isStarving) {
+			this.#isStarving = true;
+			this.#frames.pause();
+		}
+		if (this.#isAwaiting) return;
+		this.#isAwaiting = true;
+		this.#pool.whenAvailable(() => {
+			this.#isAwaiting = false;
+			// Of all who wait only those go on that get a slab.
+			if (this.#isBroken || !this.#isStarving || !this.#makeRoom()) return;
+			this.#feed();
+			if (!this.#isBroken) this.#frames.readDone();
+		});
 	}
 
 	#spillSpace(): Uint8Array {
-		const spill = this.#spill!;
-		// A broken stream is closing: what still comes in goes nowhere.
-		if (this.#isBroken || this.#spilled === spill.length) this.#spilled = 0;
+		let spill = this.#spill;
+		if (spill === null) {
+			spill = new Uint8Array(SPILL_BYTES);
+			this.#fed = 0;
+			this.#spilled = 0;
+		} else if (spill.length - this.#spilled < SPILL_SPACE_BYTES_MIN) {
+			spill = new Uint8Array(2 * spill.length);
+			spill.set(this.#spill!.subarray(this.#fed, this.#spilled));
+			this.#spilled -= this.#fed;
+			this.#fed = 0;
+		}
+		this.#spill = spill;
+		this.#isSpillReserved = true;
 		return spill.subarray(this.#spilled);
 	}
 
-	#refill(): void {
-		if (this.#isBroken || this.#spill === null) return;
-		const next = this.#pool.acquire();
-		if (next === null) {
-			this.#pool.whenAvailable(() => this.#refill());
-			return;
+	/** Puts what was spilled into slabs, as far as there are any, and then reads on. */
+	#feed(): void {
+		while (this.#fed < this.#spilled) {
+			if (!this.#makeRoom()) return;
+			const slab = this.#slab!;
+			const bytes = Math.min(this.#readLimit(slab) - this.#end, this.#spilled - this.#fed);
+			slab.bytes.set(this.#spill!.subarray(this.#fed, this.#fed + bytes), this.#end);
+			this.#end += bytes;
+			this.#fed += bytes;
+			this.movedBytes += bytes;
+			this.#handOver();
+			if (this.#isBroken) return;
 		}
-		this.#switchTo(next);
-		next.bytes.set(this.#spill.subarray(0, this.#spilled), this.#end);
-		this.#end += this.#spilled;
-		this.movedBytes += this.#spilled;
-		this.#spill = null;
-		this.#handOver();
-		if (!this.#isBroken) this.#frames.resume();
+		if (!this.#isSpillReserved) this.#spill = null;
+		if (!this.#isStarving) return;
+		this.#isStarving = false;
+		this.#frames.resume();
 	}
 }

@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { emptyMessage, MessageFrameKind, messageLength } from '../../src/format/message.js';
+import { SlabPool } from '../../src/format/slab.js';
+import { Outbound } from '../../src/transport/outbound.js';
+import { areSame, batchFrame, HeldConnection, joined, messageFrame, numbers } from './streams.js';
+
+const message = (context: number) => ({ ...emptyMessage(MessageFrameKind.readReply), context });
+const body = (context: number, bytes: number) => new Uint8Array(bytes).fill(context & 0xff);
+
+function sending() {
+	const connection = new HeldConnection();
+	const outbound = new Outbound(connection);
+	return { connection, outbound };
+}
+
+test('what a turn gathers leaves in one write, in order', () => {
+	const { connection, outbound } = sending();
+	const slab = new SlabPool(4096, 1).acquire()!;
+	const batch = batchFrame(2, 100);
+	slab.bytes.set(batch);
+	outbound.message(message(1), 0, body(1, 5));
+	outbound.frames(slab, 0, batch.length);
+	outbound.message(message(3), 0, body(3, 40_000));
+	expect(connection.writes).toHaveLength(0);
+	outbound.flush();
+	outbound.flush();
+	expect(connection.writes).toHaveLength(1);
+	const expected = joined([messageFrame(1, 5), batch, messageFrame(3, 40_000)]);
+	expect(areSame(joined(connection.writes[0]!.slices), expected)).toBe(true);
+	expect(outbound.pendingBytes).toBe(expected.length);
+	expect(slab.references).toBe(2);
+	connection.writes[0]!.done();
+	expect(outbound.pendingBytes).toBe(0);
+	expect(slab.references).toBe(1);
+});
+
+test('the ring refuses what it has no room for, and nothing under way is written over', () => {
+	for (let seed = 1; seed <= 20; seed++) {
+		const next = numbers(seed);
+		const connection = new HeldConnection();
+		const outbound = new Outbound(connection);
+		const expected: Uint8Array[] = [];
+		let gathered: Uint8Array[] = [];
+		let refused = 0;
+		for (let i = 0; i < 400; i++) {
+			const bytes = next(32_000);
+			if (outbound.message(message(i), 0, body(i, bytes))) gathered.push(messageFrame(i, bytes));
+			else refused += 1;
+			if (next(3) === 0 && gathered.length > 0) {
+				outbound.flush();
+				expected.push(joined(gathered));
+				gathered = [];
+			}
+			if (next(3) === 0 && connection.writes.length > 0) {
+				const write = connection.writes.shift()!;
+				// Looked at as late as the kernel may.
+				expect(areSame(joined(write.slices), expected.shift()!)).toBe(true);
+				write.done();
+			}
+		}
+		expect(refused).toBeGreaterThan(0);
+		expect(refused).toBeLessThan(390);
+	}
+});
+
+test('there is always room for a message when nothing is under way', () => {
+	const next = numbers(9);
+	const { connection, outbound } = sending();
+	for (let i = 0; i < 500; i++) {
+		const length = next(32 * 1024 - messageLength(0));
+		expect(outbound.message(message(i), 0, body(i, length))).toBe(true);
+		outbound.flush();
+		connection.writes.shift()!.done();
+	}
+});
+
+test('closing lets go of what was gathered, and of the rest when its writes are done', () => {
+	const { connection, outbound } = sending();
+	let calls = 0;
+	outbound.onDone = () => {
+		calls += 1;
+	};
+	const slab = new SlabPool(4096, 1).acquire()!;
+	outbound.frames(slab, 0, 8);
+	outbound.flush();
+	outbound.frames(slab, 8, 8);
+	expect(slab.references).toBe(3);
+	outbound.close();
+	expect(slab.references).toBe(2);
+	outbound.frames(slab, 16, 8);
+	expect(outbound.message(message(1))).toBe(false);
+	outbound.flush();
+	connection.writes[0]!.done();
+	expect(slab.references).toBe(1);
+	expect(connection.writes).toHaveLength(1);
+	expect(calls).toBe(0);
+});

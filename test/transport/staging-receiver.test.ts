@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest';
+import type { Memory } from '../../src/format/memory.js';
+import { StagingReceiver } from '../../src/transport/staging-receiver.js';
+import { areSame, batchFrame, Feed, joined, messageFrame, numbers } from './streams.js';
+
+const FRAME_BYTES_MAX = 2 * 1024 * 1024;
+
+function receiving(takes: () => boolean = () => true) {
+	const frames: Uint8Array[] = [];
+	const reasons: string[] = [];
+	const take = (memory: Memory, offset: number, length: number): boolean => {
+		expect(offset % 8).toBe(0);
+		if (!takes()) return false;
+		frames.push(memory.slice(offset, length).slice());
+		return true;
+	};
+	const receiver = new StagingReceiver(
+		{
+			batch: take,
+			message: take,
+			readDone: () => {},
+			broken: (reason) => reasons.push(reason),
+		},
+		FRAME_BYTES_MAX,
+	);
+	return { frames, reasons, receiver, feed: new Feed(receiver) };
+}
+
+test('frames cut at every byte', () => {
+	const frames = [messageFrame(2), batchFrame(1, 0), messageFrame(4, 13), batchFrame(3, 61)];
+	const stream = joined(frames);
+	for (let cut = 0; cut <= stream.length; cut++) {
+		const { frames: received, feed } = receiving();
+		feed.deliver(stream.subarray(0, cut));
+		feed.deliver(stream.subarray(cut));
+		expect(areSame(joined(received), joined(frames))).toBe(true);
+	}
+});
+
+test.each([1, 13, 4096, 100_000])('a long stream in pieces of %i bytes', (piece) => {
+	const next = numbers(piece);
+	const count = piece === 1 ? 20 : 100;
+	const frames = Array.from({ length: count }, (_, i) =>
+		i % 10 === 0 ? batchFrame(i, next(400_000)) : messageFrame(i, next(2000)),
+	);
+	const { frames: received, feed } = receiving();
+	feed.deliver(joined(frames), piece);
+	expect(areSame(joined(received), joined(frames))).toBe(true);
+});
+
+test('what is refused comes again, whatever place the network has reserved meanwhile', () => {
+	for (let seed = 1; seed <= 40; seed++) {
+		const next = numbers(seed);
+		const frames = Array.from({ length: 60 }, (_, i) => batchFrame(i, next(30_000)));
+		const { frames: received, reasons, receiver, feed } = receiving(() => next(3) > 0);
+		const stream = joined(frames);
+		const borders = frames.map((_, i) => joined(frames.slice(0, i + 1)).length);
+		let at = 0;
+		while (at < stream.length) {
+			// Often up to the end of a frame: what is handed over then leaves nothing behind.
+			const border = borders.find((candidate) => candidate > at)!;
+			const end = next(2) === 0 ? border : at + 1 + next(90_000);
+			at += feed.deliver(stream.subarray(at, end));
+			if (next(2) === 0) receiver.retry();
+		}
+		while (received.length < frames.length && reasons.length === 0) receiver.retry();
+		expect(reasons).toEqual([]);
+		expect(areSame(joined(received), stream)).toBe(true);
+	}
+});
+
+test('memory grows with what arrives, not with what is claimed', () => {
+	const { reasons, receiver, feed } = receiving();
+	const claim = batchFrame(1, FRAME_BYTES_MAX - 4096);
+	feed.deliver(claim.subarray(0, 100));
+	expect(receiver.space().length).toBeLessThanOrEqual(64 * 1024);
+	expect(reasons).toEqual([]);
+});
+
+test.each([
+	['a claim of 2 GiB', Uint8Array.of(0xfc, 0xff, 0xff, 0x7f)],
+	['a frame beyond the limit', batchFrame(1, FRAME_BYTES_MAX)],
+	['bytes of another protocol', new TextEncoder().encode('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
+])('%s breaks the stream, once and with a reason', (_name, bytes) => {
+	const { frames, reasons, feed } = receiving();
+	feed.deliver(messageFrame(1));
+	feed.deliver(bytes, 64);
+	feed.deliver(messageFrame(2));
+	expect(frames).toHaveLength(1);
+	expect(reasons).toHaveLength(1);
+});
+
+test('closing from within a frame ends the handing over', () => {
+	let count = 0;
+	const receiver: StagingReceiver = new StagingReceiver(
+		{
+			batch: () => true,
+			message: () => {
+				count += 1;
+				receiver.close();
+				return true;
+			},
+			readDone: () => {},
+			broken: () => {},
+		},
+		FRAME_BYTES_MAX,
+	);
+	new Feed(receiver).deliver(joined([messageFrame(1), messageFrame(2), messageFrame(3)]));
+	expect(count).toBe(1);
+});

@@ -28,7 +28,10 @@ async function generate() {
 	const files = new Map();
 	for (const path of runner.listAllFiles('/out')) {
 		const name = path.replace(/^\/out\//, '');
-		files.set(name, runner.readFile?.(path) ?? runner.Module.FS.readFile(path, { encoding: 'utf8' }));
+		files.set(
+			name,
+			runner.readFile?.(path) ?? runner.Module.FS.readFile(path, { encoding: 'utf8' }),
+		);
 	}
 	return files;
 }
@@ -40,7 +43,9 @@ if (process.argv.includes('--check')) {
 	const stale = [...files].filter(([name, text]) => !isCurrent(name, text)).map(([name]) => name);
 	const extra = existing.filter((name) => !files.has(name));
 	if (stale.length + extra.length > 0) {
-		console.error(`generated code is stale (run: npm run generate): ${[...stale, ...extra].join(', ')}`);
+		console.error(
+			`generated code is stale (run: npm run generate): ${[...stale, ...extra].join(', ')}`,
+		);
 		process.exit(1);
 	}
 	console.log(`generated code is fresh: ${files.size} files`);

@@ -35,6 +35,7 @@ export class Applier {
 	#applied: number;
 	/** A disk read or an asynchronous `apply` is under way. */
 	#isBusy = false;
+	#onSettled: (() => void) | null = null;
 	#isStopped = false;
 
 	/** `base`: the log's first kept entry is behind it. */
@@ -77,10 +78,13 @@ export class Applier {
 		this.#isBusy = true;
 		this.#readAndApply(lastIndex)
 			.catch((error: Error) => this.#fail(error))
-			.finally(() => {
-				this.#isBusy = false;
-				this.#events.wake();
-			});
+			.finally(() => this.#settle());
+	}
+
+	#settle(): void {
+		this.#isBusy = false;
+		this.#onSettled?.();
+		this.#events.wake();
 	}
 
 	async #readAndApply(lastIndex: number): Promise<void> {
@@ -122,8 +126,7 @@ export class Applier {
 			.catch((error: unknown) => this.#fail(this.#blame(error)))
 			.finally(() => {
 				slab.release();
-				this.#isBusy = false;
-				this.#events.wake();
+				this.#settle();
 			});
 	}
 
@@ -163,5 +166,13 @@ export class Applier {
 	/** Applies nothing more. */
 	stop(): void {
 		this.#isStopped = true;
+	}
+
+	/** After `stop`: waits until the state machine is left alone. */
+	settled(): Promise<void> {
+		if (!this.#isBusy) return Promise.resolve();
+		return new Promise((resolve) => {
+			this.#onSettled = resolve;
+		});
 	}
 }

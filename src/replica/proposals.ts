@@ -200,6 +200,9 @@ export class Proposals {
 			throw new TooLarge(`a batch of ${count} entries`, bytes, this.#limits.batchEntriesMax);
 		}
 		const length = batchLength(bytes, count);
+		// Nobody takes a longer frame: a follower would refuse it for ever, and with it all that follows.
+		const frameBytesMax = this.#pool.slabBytes / 2;
+		if (length > frameBytesMax) throw new TooLarge('the frame of a batch', length, frameBytesMax);
 		if (this.#isOverLimit(length)) throw this.#busy();
 		this.#finish();
 		this.#makeFree(length);

@@ -7,6 +7,7 @@ import {
 	ReadFailed,
 	SessionError,
 	Stopped,
+	UnknownOutcome,
 } from '../errors.js';
 import { batchSequence, batchSession } from '../format/batch.js';
 import { type PackedEntries, packedFault } from '../format/batch-writer.js';
@@ -102,6 +103,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	read<Answer = unknown>(query: unknown, options: ReadOptions = {}): Promise<Answer> {
 		const { signal, timeoutMs = READ_TIMEOUT_MS } = options;
 		const answer = new Promise<Answer>((resolve, reject) => {
+			signal?.throwIfAborted();
 			this.#requireLeader();
 			const { doors, machine, reads, loop } = this.#parts;
 			const timer = doors.clock.after(timeoutMs, () =>
@@ -123,7 +125,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 			}
 			loop.wake();
 		});
-		return signal === undefined ? answer : abortable(answer, signal);
+		if (signal === undefined) return answer;
+		return abortable(answer, signal, () => new ReadFailed('the caller gave up waiting'));
 	}
 
 	/** The committed log as an iterator, from disk or live, on any replica. Entries are copies. Errors: `Compacted`. */
@@ -150,7 +153,9 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		options: ProposeOptions | undefined,
 		add: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
 	): Promise<T> {
+		const signal = options?.signal;
 		const promise = new Promise<T>((resolve, reject) => {
+			signal?.throwIfAborted();
 			this.#requireLeader();
 			this.#requireSpace();
 			try {
@@ -161,7 +166,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 				this.#waitForRoom(bytes, () => this.#submit(bytes, options, add).then(resolve, reject));
 			}
 		});
-		return options?.signal === undefined ? promise : abortable(promise, options.signal);
+		if (signal === undefined) return promise;
+		return abortable(promise, signal, () => new UnknownOutcome('the caller gave up waiting'));
 	}
 
 	#waitForRoom(bytes: number, retry: () => void): void {
@@ -340,11 +346,13 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	async #close(why: Stopped): Promise<void> {
 		if (this.#stopped === null) this.#stopServing(why);
-		const { listener, log, machine, lock, proposals } = this.#parts;
+		const { listener, log, machine, lock, proposals, applier, window } = this.#parts;
 		try {
 			await listener?.close();
 			await log.close();
 			proposals.close();
+			window.truncate(0);
+			await applier.settled();
 			await machine.close?.();
 		} finally {
 			await lock.release();

@@ -51,9 +51,12 @@ function copyEntries(run: BatchRun, from: number): { list: Entry[]; next: number
 
 function committedOrAborted(source: TailSource, signal: AbortSignal | undefined): Promise<void> {
 	return new Promise((resolve) => {
-		signal?.addEventListener('abort', () => resolve(), { once: true });
-		source.whenCommitted(() => {
+		const settle = () => {
+			// A tail waits often, and its signal may live for long.
+			signal?.removeEventListener('abort', settle);
 			resolve();
-		});
+		};
+		signal?.addEventListener('abort', settle);
+		source.whenCommitted(settle);
 	});
 }

@@ -1,4 +1,3 @@
-import { UnknownOutcome } from '../errors.js';
 import type { Waiter } from './proposals.js';
 import type { Proposed, ProposedBatch } from './types.js';
 
@@ -51,10 +50,14 @@ export class BatchWaiter implements Waiter {
 	}
 }
 
-/** Lets a signal end the wait for `promise`: the work goes on, its outcome is unknown to the caller. */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Lets a signal end the wait for `promise` with this error: the work goes on. */
+export function abortable<T>(
+	promise: Promise<T>,
+	signal: AbortSignal,
+	makeError: () => Error,
+): Promise<T> {
 	return new Promise((resolve, reject) => {
-		const abort = () => reject(new UnknownOutcome('the caller gave up waiting'));
+		const abort = () => reject(makeError());
 		signal.addEventListener('abort', abort, { once: true });
 		promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
 	});

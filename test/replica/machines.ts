@@ -1,0 +1,43 @@
+import type { BatchView } from '../../src/format/batch-view.js';
+import type { StateMachine } from '../../src/replica/types.js';
+
+/** An entry that carries a number and is `length` bytes long. */
+export function numbered(number: number, length = 8): Uint8Array {
+	const entry = new Uint8Array(length);
+	new DataView(entry.buffer).setFloat64(0, number);
+	return entry;
+}
+
+export function numberOf(entry: Uint8Array): number {
+	return new DataView(entry.buffer, entry.byteOffset).getFloat64(0);
+}
+
+/** Remembers the number of each entry, in order; the result of an entry is its place. Shorter entries are -1. */
+export class NumberMachine implements StateMachine {
+	readonly numbers: number[] = [];
+	readonly indexes: number[] = [];
+	/** Called before each batch. */
+	before: (batch: BatchView) => void = () => {};
+	isClosed = false;
+
+	apply(batch: BatchView): number[] {
+		this.before(batch);
+		const results: number[] = [];
+		for (let i = 0; i < batch.count; i++) {
+			const entry = batch.entry(i);
+			results.push(this.numbers.length);
+			this.indexes.push(batch.index + i);
+			this.numbers.push(entry.length < 8 ? -1 : numberOf(entry));
+		}
+		return results;
+	}
+
+	query(query: unknown): unknown {
+		if (query === 'fail') throw new Error('this query fails');
+		return query === 'count' ? this.numbers.length : this.numbers.at(-1);
+	}
+
+	close(): void {
+		this.isClosed = true;
+	}
+}

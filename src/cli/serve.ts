@@ -1,0 +1,81 @@
+import { BadOption } from '../errors.js';
+import type { BatchView, Replica, StateMachine } from '../index.js';
+import { openReplica } from '../index.js';
+import { oneOf, parse, peersOption, required, wholeNumber } from './options.js';
+
+export const help = `millrace serve: one replica
+
+Usage: millrace serve --id N --peers LIST --dir DIR [options]
+
+  --id N             this replica's id, one of those in --peers
+  --peers LIST       all replicas: 1=host:port,2=host:port,...
+  --dir DIR          where its log is kept
+  --cluster NAME     the cluster's name (millrace)
+  --durability D     sync: acknowledged is on disk on a majority (default)
+                     os: it is in the memory of a majority's kernels
+  --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
+
+Its state machine counts entries. Prints one line when it listens, and then one for each change of its role and each
+connection that was turned away. SIGTERM and SIGINT end it in order, with exit code 0.
+`;
+
+/** Counts entries; its answer to any query is their number, in decimal. */
+class Counter implements StateMachine {
+	#count = 0;
+
+	apply(batch: BatchView): undefined {
+		this.#count += batch.count;
+	}
+
+	query(): Uint8Array {
+		return new TextEncoder().encode(String(this.#count));
+	}
+}
+
+export async function run(argv: readonly string[]): Promise<number> {
+	const options = {
+		id: { type: 'string' },
+		peers: { type: 'string' },
+		dir: { type: 'string' },
+		cluster: { type: 'string', default: 'millrace' },
+		durability: { type: 'string', default: 'sync' },
+		'exit-with-stdin': { type: 'boolean', default: false },
+	} as const;
+	const { values } = parse(argv, options);
+	const id = wholeNumber('id', required('id', values.id), 1, 0xffff_ffff);
+	const peers = peersOption(values.peers);
+	if (peers[id] === undefined) throw new BadOption(`--peers doesn't name replica ${id} itself`);
+	const ending = untilEnd(values['exit-with-stdin']);
+	const replica = await openReplica({
+		id,
+		peers,
+		dir: required('dir', values.dir),
+		cluster: values.cluster,
+		durability: oneOf('durability', values.durability, ['sync', 'os']),
+		stateMachine: new Counter(),
+		log: (line) => void process.stdout.write(`replica ${id}: ${line}\n`),
+	});
+	process.stdout.write(`replica ${id} listening on ${peers[id]}\n`);
+	return serve(replica, ending);
+}
+
+async function serve(replica: Replica, ending: Promise<void>): Promise<number> {
+	const stopped = new Promise<Error>((resolve) => replica.once('stopped', resolve));
+	const failure = await Promise.race([ending.then(() => null), stopped]);
+	await replica.close();
+	if (failure !== null) throw failure;
+	return 0;
+}
+
+/** Resolves when the process is asked to end. */
+function untilEnd(withStdin: boolean): Promise<void> {
+	return new Promise((resolve) => {
+		const end = (): void => resolve();
+		process.once('SIGTERM', end);
+		process.once('SIGINT', end);
+		if (!withStdin) return;
+		process.stdin.once('end', end).once('error', end).resume();
+		// It alone doesn't keep the process.
+		(process.stdin as { unref?(): void }).unref?.();
+	});
+}

@@ -1,0 +1,78 @@
+import { connect, type PeerReport } from '../client/index.js';
+import { CLUSTER_HELP, CLUSTER_OPTIONS, clusterOptions, parse } from './options.js';
+
+export const help = `millrace status: what each replica is doing
+
+Usage: millrace status --peers LIST [options]
+
+${CLUSTER_HELP}  --json             print one JSON array
+
+lag is how many entries of the leader's log are not on the replica's disk yet.
+Exit codes: 0 there is a leader, 1 there is none, 2 bad options.
+`;
+
+export async function run(argv: readonly string[]): Promise<number> {
+	const options = { ...CLUSTER_OPTIONS, json: { type: 'boolean', default: false } } as const;
+	const { values } = parse(argv, options);
+	const client = connect(clusterOptions(values));
+	try {
+		const reports = await client.status();
+		process.stdout.write(values.json ? jsonOf(reports) : tableOf(reports));
+		return leaderOf(reports) === null ? 1 : 0;
+	} finally {
+		await client.close();
+	}
+}
+
+function jsonOf(reports: readonly PeerReport[]): string {
+	const rows = reports.map(({ id, address, status, error }) => ({
+		id,
+		address,
+		reachable: error === null,
+		...(error === null
+			? { ...status, lag: lagOf(status!.persisted, reports) }
+			: { error: error.message }),
+	}));
+	return `${JSON.stringify(rows, null, 2)}\n`;
+}
+
+/** The leader's own report: of several that think so, the one of the highest term. */
+export function leaderOf(reports: readonly PeerReport[]): PeerReport | null {
+	const leaders = reports.filter(({ status }) => status?.role === 'leader');
+	leaders.sort((a, b) => b.status!.term - a.status!.term);
+	return leaders[0] ?? null;
+}
+
+function lagOf(persisted: number, reports: readonly PeerReport[]): number | null {
+	const last = leaderOf(reports)?.status?.last;
+	return last === undefined ? null : Math.max(0, last - persisted);
+}
+
+const COLUMNS = ['id', 'address', 'role', 'term', 'committed', 'applied', 'persisted', 'lag'];
+/** Names and words to the left, numbers to the right. */
+const LEFT_COLUMNS = new Set([1, 2]);
+
+export function tableOf(reports: readonly PeerReport[]): string {
+	const rows = reports.map(({ id, address, status }) => {
+		if (status === null) return [String(id), address, 'unreachable'];
+		const { role, stopped, term, committed, applied, persisted } = status;
+		const numbers = [term, committed, applied, persisted, lagOf(persisted, reports) ?? '-'];
+		return [String(id), address, stopped === null ? role : 'stopped', ...numbers.map(String)];
+	});
+	const widths = COLUMNS.map((name, column) =>
+		Math.max(name.length, ...rows.map((row) => (row[column] ?? '').length)),
+	);
+	const lines = [COLUMNS, ...rows].map((row) =>
+		row
+			.map((cell, column) =>
+				LEFT_COLUMNS.has(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+			)
+			.join('  ')
+			.trimEnd(),
+	);
+	const notes = reports.flatMap(({ error, status, id }) =>
+		error !== null ? [error.message] : status!.stopped ? [`replica ${id}: ${status!.stopped}`] : [],
+	);
+	if (leaderOf(reports) === null) notes.push('there is no leader');
+	return `${[...lines, ...notes].join('\n')}\n`;
+}

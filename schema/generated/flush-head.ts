@@ -53,7 +53,7 @@ bytes():number {
   return this.bb!.readUint32(this.bb_pos + 56);
 }
 
-reserved():number {
+salt():number {
   return this.bb!.readUint32(this.bb_pos + 60);
 }
 
@@ -61,9 +61,9 @@ static sizeOf():number {
   return 64;
 }
 
-static createFlushHead(builder:flatbuffers.Builder, checksum: number, group: number, sequence: bigint, term: bigint, index: bigint, index_term: bigint, committed: bigint, vote: number, parent: number, bytes: number, reserved: number):flatbuffers.Offset {
+static createFlushHead(builder:flatbuffers.Builder, checksum: number, group: number, sequence: bigint, term: bigint, index: bigint, index_term: bigint, committed: bigint, vote: number, parent: number, bytes: number, salt: number):flatbuffers.Offset {
   builder.prep(8, 64);
-  builder.writeInt32(reserved);
+  builder.writeInt32(salt);
   builder.writeInt32(bytes);
   builder.writeInt32(parent);
   builder.writeInt32(vote);

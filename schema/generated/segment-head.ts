@@ -49,17 +49,22 @@ sequence():bigint {
   return this.bb!.readUint64(this.bb_pos + 48);
 }
 
-bytes():bigint {
-  return this.bb!.readUint64(this.bb_pos + 56);
+bytes():number {
+  return this.bb!.readUint32(this.bb_pos + 56);
+}
+
+salt():number {
+  return this.bb!.readUint32(this.bb_pos + 60);
 }
 
 static sizeOf():number {
   return 64;
 }
 
-static createSegmentHead(builder:flatbuffers.Builder, checksum: number, group: number, cluster: bigint, replica: number, base_checksum: number, segment: bigint, base_index: bigint, base_term: bigint, sequence: bigint, bytes: bigint):flatbuffers.Offset {
+static createSegmentHead(builder:flatbuffers.Builder, checksum: number, group: number, cluster: bigint, replica: number, base_checksum: number, segment: bigint, base_index: bigint, base_term: bigint, sequence: bigint, bytes: number, salt: number):flatbuffers.Offset {
   builder.prep(8, 64);
-  builder.writeInt64(BigInt(bytes ?? 0));
+  builder.writeInt32(salt);
+  builder.writeInt32(bytes);
   builder.writeInt64(BigInt(sequence ?? 0));
   builder.writeInt64(BigInt(base_term ?? 0));
   builder.writeInt64(BigInt(base_index ?? 0));

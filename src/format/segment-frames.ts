@@ -23,6 +23,8 @@ export interface SegmentHeaderNumbers {
 	/** Sequence of the first flush in this segment. */
 	sequence: number;
 	bytes: number;
+	/** Chosen by chance for the log: what tells its marks from bytes that somebody put into a payload. */
+	salt: number;
 }
 
 export interface FlushMarkNumbers {
@@ -38,6 +40,8 @@ export interface FlushMarkNumbers {
 	committed: number;
 	/** Bytes of batch frames that follow. */
 	bytes: number;
+	/** The log's. */
+	salt: number;
 }
 
 const SEGMENT_WORD = {
@@ -51,6 +55,7 @@ const SEGMENT_WORD = {
 	baseTerm: 18,
 	sequence: 20,
 	bytes: 22,
+	salt: 23,
 } as const;
 
 const FLUSH_WORD = {
@@ -64,7 +69,7 @@ const FLUSH_WORD = {
 	vote: 20,
 	parent: 21,
 	bytes: 22,
-	reserved: 23,
+	salt: 23,
 } as const;
 
 export function writeSegmentHeader(m: Memory, at: number, header: SegmentHeaderNumbers): void {
@@ -79,7 +84,8 @@ export function writeSegmentHeader(m: Memory, at: number, header: SegmentHeaderN
 	writeUint64(words, word + SEGMENT_WORD.baseIndex, header.baseIndex);
 	writeUint64(words, word + SEGMENT_WORD.baseTerm, header.baseTerm);
 	writeUint64(words, word + SEGMENT_WORD.sequence, header.sequence);
-	writeUint64(words, word + SEGMENT_WORD.bytes, header.bytes);
+	words[word + SEGMENT_WORD.bytes] = header.bytes;
+	words[word + SEGMENT_WORD.salt] = header.salt;
 	words[word + SEGMENT_WORD.checksum] = structChecksum(m, at);
 }
 
@@ -95,7 +101,8 @@ export function readSegmentHeader(m: Memory, at: number): SegmentHeaderNumbers {
 		baseIndex: readUint64(words, word + SEGMENT_WORD.baseIndex),
 		baseTerm: readUint64(words, word + SEGMENT_WORD.baseTerm),
 		sequence: readUint64(words, word + SEGMENT_WORD.sequence),
-		bytes: readUint64(words, word + SEGMENT_WORD.bytes),
+		bytes: words[word + SEGMENT_WORD.bytes]!,
+		salt: words[word + SEGMENT_WORD.salt]!,
 	};
 }
 
@@ -112,7 +119,7 @@ export function writeFlushMark(m: Memory, at: number, mark: FlushMarkNumbers): v
 	words[word + FLUSH_WORD.vote] = mark.vote;
 	words[word + FLUSH_WORD.parent] = mark.parent;
 	words[word + FLUSH_WORD.bytes] = mark.bytes;
-	words[word + FLUSH_WORD.reserved] = 0;
+	words[word + FLUSH_WORD.salt] = mark.salt;
 	words[word + FLUSH_WORD.checksum] = structChecksum(m, at);
 }
 
@@ -129,6 +136,7 @@ export function readFlushMark(m: Memory, at: number): FlushMarkNumbers {
 		committed: readUint64(words, word + FLUSH_WORD.committed),
 		parent: words[word + FLUSH_WORD.parent]!,
 		bytes: words[word + FLUSH_WORD.bytes]!,
+		salt: words[word + FLUSH_WORD.salt]!,
 	};
 }
 
@@ -142,7 +150,6 @@ const SEGMENT_NUMBERS = [
 	SEGMENT_WORD.baseIndex,
 	SEGMENT_WORD.baseTerm,
 	SEGMENT_WORD.sequence,
-	SEGMENT_WORD.bytes,
 ];
 const FLUSH_NUMBERS = [
 	FLUSH_WORD.sequence,
@@ -177,9 +184,7 @@ export function segmentHeaderFault(m: Memory, at: number, length: number): strin
 
 /** The door for a flush mark. @returns what is wrong with it, or `null` */
 export function flushMarkFault(m: Memory, at: number, length: number): string | null {
-	const fault = frameFault(m, at, length, FLUSH_PROLOGUE, FLUSH_NUMBERS);
-	if (fault !== null) return fault;
-	return m.words[(at >>> 2) + FLUSH_WORD.reserved] === 0 ? null : 'reserved is not zero';
+	return frameFault(m, at, length, FLUSH_PROLOGUE, FLUSH_NUMBERS);
 }
 
 /** Whether a whole and undamaged segment header lies at `at` (96 bytes are there). */

@@ -33,6 +33,7 @@ export class Flusher {
 	readonly #pending = new PendingBatches();
 	/** Segment header and flush mark; one flush in flight, so one is enough. */
 	readonly #heads = new Memory(SEGMENT_HEADER_BYTES + FLUSH_MARK_BYTES);
+	readonly #salt: number;
 	readonly #headAndMark: Uint8Array;
 	readonly #markAlone: Uint8Array;
 	#slices: Uint8Array[] = [];
@@ -83,6 +84,7 @@ export class Flusher {
 		this.#onFailure = onFailure;
 		this.#position = files.position;
 		this.#sequence = files.nextSequence;
+		this.#salt = files.salt;
 		this.#base = files.recovered.end;
 		this.#term = this.#savedTerm = files.recovered.term;
 		this.#vote = this.#savedVote = files.recovered.vote;
@@ -234,6 +236,7 @@ export class Flusher {
 			segment: this.#segment,
 			sequence: this.#sequence,
 			bytes: this.#options.limits.segmentBytes,
+			salt: this.#salt,
 		});
 	}
 
@@ -248,6 +251,7 @@ export class Flusher {
 			parent: this.#base.checksum,
 			committed: Math.min(this.#committed, this.#base.index),
 			bytes: this.#flushBytes,
+			salt: this.#salt,
 		});
 		this.#sequence += 1;
 		if (this.#flushBatches > 0) this.#base = this.#pending.takenEnd;
@@ -278,13 +282,13 @@ export class Flusher {
 		let epoch = 0;
 		for (let i = 0; i < this.#flushBatches; i++) {
 			const { firstIndex, lastIndex: last, epoch: its, length, slab } = this.#pending.shift();
-			if (last <= this.#cutTo) this.#index.add(firstIndex, last, this.#segment, position);
+			this.#index.add(firstIndex, last, this.#segment, position);
 			position += length;
 			lastIndex = last;
 			epoch = its;
 			slab.release();
 		}
-		// Cut-off batches of this flush lie between those just entered and whatever comes next.
+		// Those that were cut off meanwhile lie between the others and whatever comes next.
 		if (this.#cutTo < lastIndex) this.#index.truncate(this.#cutTo);
 		this.#flushBatches = 0;
 		this.#flushBytes = 0;

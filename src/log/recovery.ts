@@ -31,6 +31,7 @@ export interface RecoveredFiles {
 	/** Where the next flush goes in the last live segment. */
 	readonly position: number;
 	readonly nextSequence: number;
+	readonly salt: number;
 }
 
 /** Gathers what the rest of the engine must know about the log that is scanned. */
@@ -123,6 +124,7 @@ export async function recover(options: LogOptions, store: SegmentStore): Promise
 		ahead: numbers.filter((number) => number > stop.segment),
 		position: stop.position,
 		nextSequence: stop.nextSequence,
+		salt: stop.salt === -1 ? options.newSalt : stop.salt,
 	};
 }
 
@@ -150,19 +152,15 @@ async function refuseCorruption(
 	const where = store.path(stop.segment === 0 ? 1 : stop.segment);
 	const at = stop.damage?.position ?? stop.position;
 	if (stop.damage?.isImpossible) throw new Corruption(where, at, stop.damage.what);
-	let distance = 0;
 	for (const number of numbers.filter((candidate) => candidate >= stop.segment)) {
 		const from = number === stop.segment ? stop.position : 0;
 		// The interrupted flush, if it is the first of a segment, may have left its own mark without the
 		// segment's header.
 		const isInterrupted = stop.damage === null && number === stop.segment + 1;
 		const sequence = stop.nextSequence + (isInterrupted ? 1 : 0);
-		const later = { group: options.group, sequence, distance };
-		const found = await withWindow(options, store, number, memory, async (window) => {
-			// A file that was cut short had more flushes than it has room for now.
-			distance += Math.max(await window.size(), options.limits.segmentBytes) - from;
-			return await findLaterMark(window, number, from, later);
-		});
+		const found = await withWindow(options, store, number, memory, (window) =>
+			findLaterMark(window, number, from, sequence, stop.salt),
+		);
 		if (found === null) continue;
 		if (stop.damage === null && number > stop.segment) {
 			throw new Corruption(store.path(number), 0, `its beginning is damaged, but ${found}`);

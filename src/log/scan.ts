@@ -58,6 +58,8 @@ export interface ScanStop {
 	readonly base: LogPosition;
 	/** Sequence of the flush that was not found. */
 	readonly nextSequence: number;
+	/** The log's; -1 if no segment of it was found. */
+	readonly salt: number;
 }
 
 /**
@@ -76,6 +78,8 @@ export class LogScan {
 	#markPosition = 0;
 	#damage: Damage | null = null;
 	#group = 0;
+	/** The log's; -1 before the first segment. */
+	#salt = -1;
 	/** The highest index known to be committed by a mark. */
 	#committed = 0;
 	readonly #borders = new Borders();
@@ -113,10 +117,12 @@ export class LogScan {
 	/** Whether the segment with this header is the log's next. A recycled one has a header that is older, and
 	 * so has one whose first flush was interrupted, after which the log went on where it was. */
 	#goesOn(header: SegmentHeaderNumbers, number: number): boolean {
-		if (header.segment === number && header.sequence === this.#sequence) return true;
+		const isNext = header.segment === number && header.sequence === this.#sequence;
+		if (isNext && header.salt === this.#salt) return true;
 		const isNewer = header.segment === number && header.sequence > this.#sequence;
 		const isAstray = header.segment !== number && header.sequence >= this.#sequence;
-		if (header.group === this.#group && (isNewer || isAstray)) {
+		const isOurs = header.group === this.#group && header.salt === this.#salt;
+		if (isOurs && (isNewer || isAstray)) {
 			const found = `the header of segment ${header.segment} with flush ${header.sequence}`;
 			const what = `flush ${this.#sequence} is missing, but ${segmentName(number)} has ${found}`;
 			this.#damage = { position: this.#position, what, isImpossible: true };
@@ -126,6 +132,7 @@ export class LogScan {
 
 	#beginAt(header: SegmentHeaderNumbers): void {
 		this.#group = header.group;
+		this.#salt = header.salt;
 		this.base = { index: header.baseIndex, term: header.baseTerm, checksum: header.baseChecksum };
 		this.end = this.base;
 		this.#borders.startAt(this.base);
@@ -137,7 +144,7 @@ export class LogScan {
 		if ((await window.load(start, FLUSH_MARK_BYTES)) < FLUSH_MARK_BYTES) return false;
 		if (!isFlushMark(window.memory, window.offsetOf(start))) return false;
 		const mark = readFlushMark(window.memory, window.offsetOf(start));
-		if (mark.sequence !== this.#sequence || mark.group !== this.#group) return false;
+		if (mark.sequence !== this.#sequence || mark.salt !== this.#salt) return false;
 		this.#sequence += 1;
 		this.#mark = mark;
 		this.#markPosition = start;
@@ -239,27 +246,20 @@ export class LogScan {
 			end: this.end,
 			base: this.base,
 			nextSequence: this.#sequence,
+			salt: this.#salt,
 		};
 	}
 }
 
-/** What to look for behind the place where a log seems to end. */
-export interface LaterMark {
-	readonly group: number;
-	readonly sequence: number;
-	/** How many bytes lie between that end and the byte from which on it is looked for. */
-	readonly distance: number;
-}
-
-/** Looks for a flush mark of this sequence or a later one, at any multiple of 8 from `from` on. Between two
- * flushes lies at least a mark for each of those between them: what claims a sequence too high for its place
- * is a payload (somebody keeps a copy of a log in a log).
+/** Looks for a flush mark of this sequence or a later one, at any multiple of 8 from `from` on. What has another
+ * salt is a payload (somebody keeps a copy of a log in a log); -1 = any.
  * @returns a description of where the first one is, or null */
 export async function findLaterMark(
 	window: SegmentWindow,
 	number: number,
 	from: number,
-	{ group, sequence, distance }: LaterMark,
+	sequence: number,
+	salt: number,
 ): Promise<string | null> {
 	let position = from;
 	for (;;) {
@@ -271,9 +271,7 @@ export async function findLaterMark(
 			if (memory.words[offset >>> 2] !== FLUSH_MARK_BYTES - 4 || !isFlushMark(memory, offset))
 				continue;
 			const mark = readFlushMark(memory, offset);
-			const sequenceMax = sequence + 1 + (distance + position - from) / FLUSH_MARK_BYTES;
-			const isLater = mark.sequence >= sequence && mark.sequence <= sequenceMax;
-			if (isLater && mark.group === group) {
+			if (mark.sequence >= sequence && (mark.salt === salt || salt === -1)) {
 				return `flush ${mark.sequence} is at byte ${position} of ${segmentName(number)}`;
 			}
 		}

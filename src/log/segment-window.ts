@@ -14,11 +14,6 @@ export class SegmentWindow {
 		this.memory = memory;
 	}
 
-	/** Bytes in the file. */
-	size(): Promise<number> {
-		return this.#file.size();
-	}
-
 	/** Brings `bytes` bytes at `position` (a multiple of 8) into memory, if the file has them.
 	 * @returns how many are there, at most; at `offsetOf(position)` */
 	async load(position: number, bytes: number): Promise<number> {

@@ -20,6 +20,8 @@ export interface LogOptions {
 	readonly clusterNumber: number;
 	readonly replica: number;
 	readonly group: number;
+	/** For a log that is made now: a whole number below 2^32, chosen by chance. A log that is there has its own. */
+	readonly newSalt: number;
 	readonly durability: 'sync' | 'os';
 	readonly limits: Limits;
 }

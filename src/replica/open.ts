@@ -48,13 +48,19 @@ export interface ReplicaParts {
  * Opens a replica: takes its directory, recovers its log, listens, and joins its peers.
  * Errors: `BadOption`, `DirectoryLocked`, `WrongDirectory`, `Corruption`, `DiskError`, `AddressInUse`,
  * `StateMachineFailed`.
+ *
+ * `inspect` is for tests: it is shown everything when the log is recovered and before the first step.
  */
-export async function open(options: ReplicaOptions, doors: Doors): Promise<Replica> {
+export async function open(
+	options: ReplicaOptions,
+	doors: Doors,
+	inspect: (parts: ReplicaParts) => void = () => {},
+): Promise<Replica> {
 	const settings = settingsOf(options);
 	await doors.disk.makeDirectory(settings.directory);
 	const lock = await doors.disk.lock(settings.directory);
 	try {
-		return await openLocked(options, settings, doors, lock);
+		return await openLocked(options, settings, doors, lock, inspect);
 	} catch (error) {
 		await lock.release();
 		throw error;
@@ -83,6 +89,7 @@ async function openLocked(
 	settings: Settings,
 	doors: Doors,
 	lock: DirectoryLock,
+	inspect: (parts: ReplicaParts) => void,
 ): Promise<Replica> {
 	const { id, group, cluster } = settings;
 	await claimIdentity(doors.disk, settings.directory, { cluster, replica: id, group });
@@ -92,6 +99,7 @@ async function openLocked(
 	try {
 		const heldIndex = await openMachine(options.stateMachine, log);
 		const parts = assemble(options, settings, doors, lock, log, heldIndex);
+		inspect(parts);
 		const replica = new Replica(parts);
 		listener = await listen(parts, replica);
 		parts.listener = listener;
@@ -117,6 +125,7 @@ function openLog(settings: Settings, doors: Doors, late: LateReplica): Promise<L
 			clusterNumber: clusterNumber(settings.cluster),
 			replica: settings.id,
 			group: settings.group,
+			newSalt: Math.floor(doors.random.next() * 2 ** 32),
 			durability: settings.durability,
 			limits: settings.limits,
 		},
@@ -227,10 +236,14 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 		group: settings.group,
 		id: settings.id,
 		frameBytesMax: settings.limits.slabBytes / 2,
+		connectionsMax: settings.limits.connectionsMax,
+		clock: doors.clock,
+		strangers: new Set(),
+		clients: new Set(),
 		isPeer: (id) => peers.some((peer) => peer.id === id),
-		welcomePeer: (id, outbound) => {
+		welcomePeer: (id, outbound, incoming) => {
 			const peer = peers.find((candidate) => candidate.id === id)!;
-			peer.attach(outbound);
+			peer.attach(outbound, incoming);
 			loop.wake();
 			return new PeerGuest(() => peer.detach(outbound));
 		},

@@ -71,6 +71,7 @@ function limitsOf(given: Partial<Limits>): Limits {
 	const frameBytesMax = slabBytes / 2;
 	need(slabBytes % 8 === 0, 'slabBytes must be a multiple of 8');
 	need(segmentBytes % 4096 === 0, 'segmentBytes must be a multiple of 4096');
+	need(segmentBytes < 2 ** 32, 'segmentBytes must be below 4 GiB');
 	need(batchBytes <= frameBytesMax, 'batchBytes must be at most half of slabBytes');
 	need(
 		entryBytesMax + 4096 <= frameBytesMax,

@@ -61,6 +61,7 @@ export class LogBuilder {
 			segment: this.#segment,
 			sequence: this.#sequence,
 			bytes: SEGMENT_BYTES,
+			salt: 5,
 		});
 		this.#position = SEGMENT_HEADER_BYTES;
 	}
@@ -110,6 +111,7 @@ export class LogBuilder {
 			parent: this.#parent,
 			committed: 0,
 			bytes,
+			salt: 5,
 		});
 		this.positions.push(at);
 		this.#position = at + bytes;

@@ -27,6 +27,7 @@ function streamOfAll(): { memory: Memory; end: number; kinds: [FrameKind, number
 		segment: 7,
 		sequence: 8,
 		bytes: 65536,
+		salt: 9,
 	});
 	kinds.push([FrameKind.segmentHeader, SEGMENT_HEADER_BYTES]);
 	end += SEGMENT_HEADER_BYTES;
@@ -40,6 +41,7 @@ function streamOfAll(): { memory: Memory; end: number; kinds: [FrameKind, number
 		parent: 4,
 		committed: 5,
 		bytes: 120,
+		salt: 9,
 	});
 	kinds.push([FrameKind.flushMark, FLUSH_MARK_BYTES]);
 	end += FLUSH_MARK_BYTES;

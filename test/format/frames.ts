@@ -95,6 +95,7 @@ export const HEADER: SegmentHeaderNumbers = {
 	segment: 0x0_6162_6364_6566,
 	sequence: 0x0_7172_7374_7576,
 	bytes: 64 * 1024 * 1024,
+	salt: 0xa1a2a3a4,
 };
 
 export const MARK: FlushMarkNumbers = {
@@ -107,6 +108,7 @@ export const MARK: FlushMarkNumbers = {
 	parent: 0xf1f2f3f4,
 	committed: 0x0_4142_4344_4540,
 	bytes: 0x91929394,
+	salt: 0xa1a2a3a4,
 };
 
 export const BATCH: BatchNumbers = {

@@ -93,6 +93,7 @@ const mark = fc
 		parent: word,
 		committed: number,
 		bytes: word,
+		salt: word,
 	})
 	.map(flushMarkFrame);
 
@@ -106,7 +107,8 @@ const header = fc
 		baseTerm: number,
 		segment: number,
 		sequence: number,
-		bytes: number,
+		bytes: word,
+		salt: word,
 	})
 	.map(segmentHeaderFrame);
 

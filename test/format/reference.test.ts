@@ -283,14 +283,15 @@ describe('a segment header', () => {
 			baseTerm: Number(head.baseTerm()),
 			segment: Number(head.segment()),
 			sequence: Number(head.sequence()),
-			bytes: Number(head.bytes()),
+			bytes: head.bytes(),
+			salt: head.salt(),
 		}).toEqual(HEADER);
 	});
 
 	it('that flatc wrote is read by us', () => {
 		const frame = segmentHeaderFrame(HEADER);
 		const at = (n: number) => BigInt(NUMBER_MAX - n);
-		const head = [0, 1, at(0), 2, 3, at(1), at(2), at(3), at(4), at(5)] as const;
+		const head = [0, 1, at(0), 2, 3, at(1), at(2), at(3), at(4), 4, 5] as const;
 		putStruct(frame, 64, (builder) => SegmentHead.createSegmentHead(builder, ...head));
 		expect(faultOf(frame)).toBeNull();
 		expect(readSegmentHeader(memoryOf(frame, 8), 8)).toEqual({
@@ -302,7 +303,8 @@ describe('a segment header', () => {
 			baseIndex: NUMBER_MAX - 2,
 			baseTerm: NUMBER_MAX - 3,
 			sequence: NUMBER_MAX - 4,
-			bytes: NUMBER_MAX - 5,
+			bytes: 4,
+			salt: 5,
 		});
 	});
 });
@@ -314,7 +316,6 @@ describe('a flush mark', () => {
 			FlushMark.getSizePrefixedRootAsFlushMark(b),
 		).head()!;
 		expect(head.checksum()).toBe(crcAt(reseal(frame.slice()), 32));
-		expect(head.reserved()).toBe(0);
 		expect({
 			group: head.group(),
 			sequence: Number(head.sequence()),
@@ -325,13 +326,14 @@ describe('a flush mark', () => {
 			parent: head.parent(),
 			committed: Number(head.committed()),
 			bytes: head.bytes(),
+			salt: head.salt(),
 		}).toEqual(MARK);
 	});
 
 	it('that flatc wrote is read by us', () => {
 		const frame = flushMarkFrame(MARK);
 		const at = (n: number) => BigInt(NUMBER_MAX - n);
-		const head = [0, 1, at(0), at(1), at(2), at(3), at(4), 5, 6, 7, 0] as const;
+		const head = [0, 1, at(0), at(1), at(2), at(3), at(4), 5, 6, 7, 8] as const;
 		putStruct(frame, 64, (builder) => FlushHead.createFlushHead(builder, ...head));
 		expect(faultOf(frame)).toBeNull();
 		expect(readFlushMark(memoryOf(frame, 8), 8)).toEqual({
@@ -344,6 +346,7 @@ describe('a flush mark', () => {
 			vote: 5,
 			parent: 6,
 			bytes: 7,
+			salt: 8,
 		});
 	});
 });

@@ -70,6 +70,7 @@ export class Machine {
 			clusterNumber: 77,
 			replica: 2,
 			group: 1,
+			newSalt: 4711,
 			durability: 'sync',
 			limits: SMALL_LIMITS,
 			...overrides,

@@ -113,6 +113,19 @@ describe('hard state', () => {
 		await log.close();
 	});
 
+	test('that changes while the one before is being written is written too', async () => {
+		const log = await LogUnderTest.start('changes');
+		log.setHardState(3, 1);
+		await log.machine.pass(0.01);
+		log.setHardState(3, 2);
+		await log.machine.pass(20);
+		expect(log.persisted.map(({ vote }) => vote)).toEqual([1, 2]);
+		log.machine.crash();
+		await log.recover();
+		expect(log.log.recovered).toMatchObject({ term: 3, vote: 2 });
+		await log.close();
+	});
+
 	test('alone fills segment after segment, and all are recovered', async () => {
 		const log = await LogUnderTest.start('votes');
 		for (let term = 2; term < 400; term++) {

@@ -190,6 +190,16 @@ describe('segments that are not where they belong', () => {
 		}
 	});
 
+	test('the only one has lost its only flush: that was durable before others were dropped', async () => {
+		const recording = await record('only', 20);
+		const { segment } = recording.flushes.at(-1)!;
+		const files = changed(recording.files, segment, (bytes) => bytes.fill(0, 96));
+		for (let lower = 1; lower < segment; lower++)
+			(files as Map<string, unknown>).delete(segmentName(lower));
+		const { message } = await refused(files, recording);
+		expect(message).toContain('the first segment has no valid flush');
+	});
+
 	test('a file that a crash left half made is removed', async () => {
 		const recording = await record('unfinished', 5);
 		const files = new Map(recording.files).set('unfinished.segment', new Uint8Array(5));

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { Memory } from '../../src/format/memory.js';
 import { FLUSH_MARK_BYTES, writeFlushMark } from '../../src/format/segment-frames.js';
-import { openDamaged, record } from './recorded.js';
+import { LogUnderTest, Machine } from './harness.js';
+import { openDamaged, RECORDED, record } from './recorded.js';
 
 /** The salt of the logs that are recorded here. */
 const SALT = 4711;
@@ -56,4 +57,26 @@ test('a mark that would cut the log anywhere but at a border is refused', async 
 		const { refusal } = await openDamaged(recording, files);
 		expect(refusal?.message).toContain('does not join the log before it');
 	}
+});
+
+test('a log that keeps copies of logs, its own too, is recycled and opens', async () => {
+	const other = await record('copied', 30);
+	const log = new LogUnderTest(new Machine('copies'), { ...RECORDED, newSalt: SALT + 1 });
+	await log.open();
+	log.setHardState(1, 0);
+	for (let i = 0; i < 100; i++) {
+		const copies = [...(i % 2 === 0 ? other.files : log.machine.files()).values()];
+		const copy = copies[i % copies.length]!;
+		const at = 8 * log.machine.random.below(700);
+		log.append(0, 1, copy.subarray(at, at + 2_000));
+		await log.settle();
+		log.commit(log.required);
+		log.log.compact(log.committed, 2 * log.limits.segmentBytes);
+		if (i % 4 !== 0) continue;
+		log.append(0, 1, copy.subarray(at, at + 2_000));
+		await log.machine.pass(0.1);
+		log.machine.crash();
+		await log.recover();
+	}
+	await log.close();
 });

@@ -161,7 +161,19 @@ describe('a full disk', () => {
 		for (let i = 0; i < 20; i++) log.append(900);
 		await log.machine.pass(3_000);
 		expect(log.log.pendingBatches).toBeGreaterThan(0);
+		const before = log.machine.scheduler.now;
 		await log.close();
+		expect(log.machine.scheduler.now - before).toBeLessThan(100);
+		await log.recover();
+		await log.close();
+	});
+
+	test('so can one that is about to find out', async () => {
+		const log = await full('about to');
+		for (let i = 0; i < 80; i++) log.append(900);
+		await log.close();
+		expect(log.required).toBeGreaterThan(0);
+		expect(log.required).toBeLessThan(80);
 		await log.recover();
 		await log.close();
 	});

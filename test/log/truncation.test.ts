@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ReadFailed } from '../../src/errors.js';
 import { Memory } from '../../src/format/memory.js';
-import { LogUnderTest, type Written } from './harness.js';
+import { segmentName } from '../../src/log/segment-store.js';
+import { LOG_DIRECTORY, LogUnderTest, type Written } from './harness.js';
 
 async function filled(seed: string, batches: number, bytes = 40): Promise<LogUnderTest> {
 	const log = await LogUnderTest.start(seed);
@@ -125,6 +126,37 @@ describe('truncation', () => {
 		expect(log.log.base).toEqual(base);
 		await log.close();
 	});
+
+	test.each([0, 1])(
+		'of what a segment begins on, while it is begun (and restart: %s)',
+		async (restart) => {
+			const log = await filled('begun', 3);
+			const isRolling = () =>
+				[...log.machine.disk.inFlight].some(
+					({ inode }) =>
+						log.machine.disk.fileSystem.inode(`${LOG_DIRECTORY}/${segmentName(2)}`) === inode,
+				);
+			while (!isRolling()) {
+				if (log.log.pendingBatches === 0) log.append(900);
+				await log.machine.pass(0.01);
+			}
+			const dead = log.written.at(-2)!.end.index;
+			log.truncate(log.written.length - 3);
+			log.append(1, 40);
+			await log.settle();
+			if (restart > 0) await log.restart();
+			while (log.counter('segmentsLive') < 4) {
+				log.append(900);
+				await log.settle();
+			}
+			for (let index = dead; index < log.required; index++) {
+				if (!log.log.compact(index, 0)) continue;
+				expect(log.written.map((w) => w.end)).toContainEqual(log.log.base);
+			}
+			expect(log.counter('segmentsLive')).toBe(1);
+			await log.close();
+		},
+	);
 
 	test('a crash between the drops of a dead branch leaves a log that opens', async () => {
 		for (let milliseconds = 0; milliseconds < 6; milliseconds += 0.2) {

@@ -33,7 +33,7 @@ function answer(raft: Raft, from: number, index: number): void {
 function lead(): Raft {
 	const raft = new Raft({ ...options(1, [1, 2, 3]), electionTimeoutMs: 1e6, heartbeatMs: 1 });
 	input.now = 1e6;
-	while (raft.role === Role.follower) {
+	for (let i = 0; i < 40 && raft.role === Role.follower; i += 1) {
 		input.now += 1e5;
 		step(raft, InputKind.tick);
 	}

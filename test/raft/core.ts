@@ -53,6 +53,12 @@ export class Core {
 		return this.sent;
 	}
 
+	/** Hears nothing any more, until it steps down. */
+	leadInVain(): Heard[] {
+		for (let i = 0; i < 60 && this.raft.role === Role.leader; i += 1) this.tick();
+		return this.sent;
+	}
+
 	receive(kind: keyof typeof MessageKind, from: number, said: Said = {}): Heard[] {
 		const { batches = [], ...rest } = said;
 		const input = this.#input;

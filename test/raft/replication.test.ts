@@ -230,6 +230,14 @@ describe('finding where the logs agree', () => {
 		expect(core.raft.progress(2)).toMatchObject({ match: 0 });
 	});
 
+	it('nor does a rejection that says the logs agree beyond what was asked', () => {
+		const core = new Core({ log: [1, 1, 1] }).lead();
+		core.propose();
+		core.send(2, 5);
+		core.receive('appendResponse', 2, { rejected: true, index: 2, hintIndex: 3, hintTerm: 1 });
+		expect(core.raft.progress(2)).toMatchObject({ next: 6, match: 0 });
+	});
+
 	it('a hint within a batch is no place for a heartbeat, which might match half of it', () => {
 		const core = new Core({ runs: [{ index: 1, term: 1 }], lastIndex: 9, term: 4 }).lead();
 		core.receive('appendResponse', 2, { rejected: true, index: 9, hintIndex: 6, hintTerm: 3 });

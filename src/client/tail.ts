@@ -302,6 +302,10 @@ class Tail {
 			return;
 		}
 		if (this.#link === null || !this.#isReady) return;
+		if (this.#isCaughtUp && this.#end !== null && now - this.#progressAt >= QUIET_MS) {
+			this.#lost(new Unavailable(`replica ${this.#replica} is behind`));
+			return;
+		}
 		const quietMs = now - Math.max(this.#link.heardAt, this.#progressAt);
 		if (quietMs >= SILENCE_MS) {
 			this.#lost(new Unavailable(`replica ${this.#replica} is silent`));

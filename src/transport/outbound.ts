@@ -86,9 +86,10 @@ export class Outbound {
 	/** Room in the ring for a message, or -1. What is skipped at the ring's end counts as used. */
 	#takeOwn(length: number): number {
 		const restOfRing = OWN_BYTES - this.#ownNext;
-		const skipped = restOfRing < length ? restOfRing : 0;
+		const isWrapped = restOfRing < length;
+		const skipped = isWrapped ? restOfRing : 0;
 		if (this.#ownUsed + skipped + length > OWN_BYTES) return -1;
-		const offset = skipped > 0 ? 0 : this.#ownNext;
+		const offset = isWrapped ? 0 : this.#ownNext;
 		this.#ownNext = offset + length;
 		this.#ownUsed += skipped + length;
 		this.#ownGathered += skipped + length;

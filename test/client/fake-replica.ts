@@ -10,13 +10,15 @@ import {
 	stampBatch,
 } from '../../src/format/batch.js';
 import { BatchView } from '../../src/format/batch-view.js';
-import type { Memory } from '../../src/format/memory.js';
+import { Memory } from '../../src/format/memory.js';
 import {
 	emptyMessage,
 	MessageFrameKind,
 	type MessageNumbers,
 	messageBody,
+	messageLength,
 	readMessage,
+	writeMessage,
 } from '../../src/format/message.js';
 import { SlabPool } from '../../src/format/slab.js';
 import type { Address, Connection, ConnectionHandler, Listener } from '../../src/io.js';
@@ -91,7 +93,7 @@ export class Guest {
 	readonly handler: ConnectionHandler;
 	readonly connection: Connection;
 	readonly outbound: Outbound;
-	readonly #pool = new SlabPool(2 * 1024 * 1024, 8);
+	readonly #pool = new SlabPool(256 * 1024, 64);
 	isOpen = true;
 
 	constructor(id: number, connection: Connection, script: { current: Script }, guests: Guest[]) {
@@ -146,8 +148,9 @@ export class Guest {
 		const bytes = typeof body === 'string' ? encoder.encode(body) : body;
 		const message = { ...emptyMessage(kind), group: GROUP, ...numbers };
 		const version = kind === MessageFrameKind.hello ? PROTOCOL_VERSION : 0;
-		this.outbound.message(message, 0, bytes, version);
-		this.outbound.flush();
+		const memory = new Memory(messageLength(bytes?.length ?? 0));
+		writeMessage(memory, 0, message, 0, bytes, version);
+		this.raw(memory.bytes);
 	}
 
 	hello(from: number): void {

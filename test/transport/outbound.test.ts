@@ -63,6 +63,17 @@ test('the ring refuses what it has no room for, and nothing under way is written
 	}
 });
 
+test('a ring that is filled to its last byte goes on at its front', () => {
+	const { connection, outbound } = sending();
+	const perRing = (64 * 1024) / messageLength(8);
+	for (let i = 0; i < 3 * perRing; i++) {
+		expect(outbound.message(message(i), 0, body(i, 8))).toBe(true);
+		outbound.flush();
+		expect(areSame(joined(connection.writes[0]!.slices), messageFrame(i, 8))).toBe(true);
+		connection.writes.shift()!.done();
+	}
+});
+
 test('there is always room for a message when nothing is under way', () => {
 	const next = numbers(9);
 	const { connection, outbound } = sending();

@@ -111,6 +111,37 @@ test('a flush of which any sectors are missing hurts no earlier one', async () =
 	}
 });
 
+test('a torn flush where another one was torn before is one or the other, never both', async () => {
+	const recording = await record('twice', 2);
+	const place = recording.flushes.at(-1)!;
+	const attempt = async (times: number) => {
+		const log = new LogUnderTest(new Machine('attempt', recording.files), RECORDED);
+		log.adopt(recording.written);
+		await log.open();
+		await log.check(false);
+		// The same batches but for their payloads, and so for their checksums.
+		for (let i = 0; i < 5; i++) log.append(200 + times, 2);
+		await log.settle();
+		return { files: log.machine.files(), written: log.written };
+	};
+	const one = await attempt(1);
+	const other = await attempt(2);
+	// Of the first attempt all but the mark has reached the disk.
+	const first = changed(one.files, place.segment, (bytes) =>
+		bytes.fill(0, place.end, place.end + 96),
+	);
+	const both = { ...recording, written: one.written, branch: other.written };
+	const random = new SimulatedRandom('both');
+	const found = new Set<number>();
+	for (let round = 0; round < 300; round++) {
+		const { index, log } = await openDamaged(both, tear(first, other.files, random));
+		expect(index).toBeGreaterThanOrEqual(place.index);
+		found.add(index - place.index);
+		if (round % 16 === 0) await goOn(log);
+	}
+	expect(found.size).toBeGreaterThan(3);
+});
+
 /** Files in which each sector is the one before or after. */
 function tear(before: Files, after: Files, random: SimulatedRandom): Files {
 	const keep = random.next();
@@ -164,6 +195,18 @@ describe('segments that are not where they belong', () => {
 				await refused(files, recording);
 			}
 		}
+	});
+
+	test('the last one, of a single flush, is in the file behind its own', async () => {
+		let recording = await record('astray', 8);
+		for (let more = 9; recording.flushes.at(-1)!.start !== 0; more++) {
+			recording = await record('astray', more);
+		}
+		const { segment } = recording.flushes.at(-1)!;
+		const files = new Map(recording.files);
+		files.set(segmentName(segment + 1), recording.files.get(segmentName(segment))!);
+		files.set(segmentName(segment), recording.files.get(segmentName(segment + 1))!);
+		await refused(files, recording);
 	});
 
 	test('one is of another replica, cluster or group', async () => {

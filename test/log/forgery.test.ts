@@ -45,6 +45,15 @@ test('a later mark of another log, or an earlier one of this, is no sign of dama
 	}
 });
 
+test('a mark of another log that would be the next one is none', async () => {
+	for (const index of [1, 3]) {
+		const mark = (sequence: number) => forged(sequence, index, SALT + 1);
+		const { recording, files } = await place('next', mark);
+		const opened = await openDamaged(recording, files);
+		expect(opened.index).toBe(recording.flushes.at(-1)!.index);
+	}
+});
+
 test('a later mark of this log is', async () => {
 	const { recording, files } = await place('later', () => forged(9, 5), 400);
 	const { refusal } = await openDamaged(recording, files);

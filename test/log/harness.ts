@@ -273,8 +273,9 @@ export class LogUnderTest {
 		expect(this.log.pendingBatches).toBe(0);
 	}
 
-	/** The files of the machine are of this log; whatever is recovered of it is a prefix of it. */
-	adopt(written: readonly Written[]): void {
+	/** The files of the machine are of this log; whatever is recovered is a prefix of it, or of a branch. */
+	adopt(written: readonly Written[], branch: readonly Written[] = []): void {
+		this.#branches.push(branch.slice());
 		this.written = written.slice();
 		this.#hardStates.push({ term: 1, vote: 0 });
 	}

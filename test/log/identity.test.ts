@@ -5,8 +5,8 @@ import { DIRECTORY, Machine } from './harness.js';
 
 const MINE: Identity = { cluster: 'orders', replica: 2, group: 1 };
 
-async function fresh(): Promise<Machine> {
-	const machine = new Machine('identity');
+async function fresh(seed = 'identity'): Promise<Machine> {
+	const machine = new Machine(seed);
 	await machine.until(machine.options().disk.makeDirectory('/fresh'));
 	return machine;
 }
@@ -27,7 +27,7 @@ test('a directory is claimed once, and belongs to its replica from then on', asy
 
 test('a claim that was interrupted is made again, and is durable when it is taken for made', async () => {
 	for (let milliseconds = 0; milliseconds < 2; milliseconds += 0.05) {
-		const machine = await fresh();
+		const machine = await fresh(`identity ${milliseconds}`);
 		claimIdentity(machine.options().disk, '/fresh', MINE).catch(() => {});
 		await machine.pass(milliseconds);
 		machine.kill();

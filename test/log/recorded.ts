@@ -27,6 +27,8 @@ export interface Flush {
 export interface Recording {
 	readonly files: Files;
 	readonly written: readonly Written[];
+	/** What else the log may be a prefix of. */
+	readonly branch?: readonly Written[];
 	readonly flushes: readonly Flush[];
 	readonly options: Partial<LogOptions>;
 }
@@ -90,7 +92,7 @@ export interface Outcome {
 /** Opens damaged files, and checks that what is recovered is a prefix of what was written. */
 export async function openDamaged(recording: Recording, files: Files): Promise<Outcome> {
 	const log = new LogUnderTest(new Machine('damaged', files), recording.options);
-	log.adopt(recording.written);
+	log.adopt(recording.written, recording.branch);
 	try {
 		await log.open();
 	} catch (error) {

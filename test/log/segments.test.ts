@@ -44,7 +44,7 @@ describe('compaction', () => {
 
 	test('races with reads: they end well, or say that it is compacted', async () => {
 		for (let milliseconds = 0; milliseconds < 2; milliseconds += 0.1) {
-			const log = await LogUnderTest.start('race');
+			const log = await LogUnderTest.start(`race ${milliseconds}`);
 			await grow(log, 5);
 			const memory = new Memory(SMALL_LIMITS.slabBytes);
 			const reading = log.log.read(1, 3, memory, SMALL_LIMITS.slabBytes).then(
@@ -159,7 +159,7 @@ describe('a full disk', () => {
 		const log = await full('closed');
 		await grow(log, 3);
 		for (let i = 0; i < 20; i++) log.append(900);
-		await log.machine.pass(3_000);
+		await log.machine.pass(2_400);
 		expect(log.log.pendingBatches).toBeGreaterThan(0);
 		const before = log.machine.scheduler.now;
 		await log.close();

@@ -8,7 +8,7 @@
  *                   one slab per inbound stream being filled             2 MiB each
  *                   disk reads for lagging followers and tails           2 MiB each, readSlabsMax at a time
  *     send queues   none of their own: they point into slabs, and are bounded per peer by inflightBytesMax
- *     clients       clientBytesMax per client connection for what is not yet sent to it
+ *     clients       clientBytesMax per client connection for what is not yet sent to it, connectionsMax of them
  *     waiting       waitingBytesMax of callers' own buffers (`whenBusy: 'wait'`)
  *     pending reads readsMax
  *     sessions      sessionsMax * ~100 bytes
@@ -44,6 +44,8 @@ export interface Limits {
 	readonly readsMax: number;
 	/** What one client connection may have waiting to be sent to it, before it is no longer read from. */
 	readonly clientBytesMax: number;
+	/** Connections of clients, and as many again that have not said hello yet. */
+	readonly connectionsMax: number;
 	/** Exactly-once sessions remembered; the one unused for longest (by the log's time) is forgotten first. */
 	readonly sessionsMax: number;
 	/** Size of a segment file. */
@@ -72,6 +74,7 @@ export const DEFAULT_LIMITS: Limits = {
 	readSlabsMax: 4,
 	readsMax: 65_536,
 	clientBytesMax: 4 * MIB,
+	connectionsMax: 256,
 	sessionsMax: 10_000,
 	segmentBytes: 64 * MIB,
 	segmentsAhead: 2,

@@ -1,10 +1,14 @@
 import { ProtocolError } from '../errors.js';
 import type { Memory } from '../format/memory.js';
 import { emptyMessage, MessageFrameKind } from '../format/message.js';
-import type { Connection, ConnectionHandler } from '../io.js';
+import type { Clock, Connection, ConnectionHandler, Timer } from '../io.js';
 import { type Hello, PROTOCOL_VERSION, Purpose, readHello } from '../transport/hello.js';
 import { Outbound } from '../transport/outbound.js';
 import { type StagedFrames, StagingReceiver } from '../transport/staging-receiver.js';
+
+/** How long a stranger may be silent, and how long a goodbye may take. */
+const HELLO_MS = 5000;
+const GOODBYE_MS = 1000;
 
 /** Who speaks on an accepted connection once its hello was good. `message` and `batch` return false for "not now". */
 export interface Guest {
@@ -21,9 +25,14 @@ export interface Host {
 	readonly group: number;
 	readonly id: number;
 	readonly frameBytesMax: number;
+	readonly connectionsMax: number;
+	readonly clock: Clock;
+	/** Connections that have not said hello yet, oldest first. */
+	readonly strangers: Set<Incoming>;
+	readonly clients: Set<Incoming>;
 	isPeer(id: number): boolean;
 	/** A replica wants to hear what this one has to say. */
-	welcomePeer(peer: number, outbound: Outbound): Guest;
+	welcomePeer(peer: number, outbound: Outbound, incoming: Incoming): Guest;
 	welcomeClient(outbound: Outbound, incoming: Incoming): Guest;
 	log(line: string): void;
 }
@@ -45,6 +54,8 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 	#guest: Guest | null = null;
 	#isPaused = false;
 	#isClosed = false;
+	/** Ends a silence, then the wait for a goodbye to be sent. */
+	#timer: Timer | null = null;
 
 	constructor(host: Host, connection: Connection) {
 		this.#host = host;
@@ -53,7 +64,23 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		this.#receiver = new StagingReceiver(this, host.frameBytesMax);
 	}
 
-	opened(): void {}
+	opened(): void {
+		const { strangers, connectionsMax, clock } = this.#host;
+		// The newest may be the one that will say hello; who has been silent for longest goes.
+		const [oldest] = strangers;
+		if (oldest !== undefined && strangers.size >= connectionsMax) {
+			oldest.close('too many connections have not said hello');
+		}
+		strangers.add(this);
+		this.#timer = clock.after(HELLO_MS, () => this.close(`no hello within ${HELLO_MS} ms`));
+	}
+
+	#forget(): void {
+		this.#timer?.cancel();
+		this.#timer = null;
+		this.#host.strangers.delete(this);
+		this.#host.clients.delete(this);
+	}
 
 	space(): Uint8Array {
 		return this.#receiver.space();
@@ -65,6 +92,7 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 
 	closed(_reason: Error | null): void {
 		this.#isClosed = true;
+		this.#forget();
 		this.#receiver.close();
 		this.#outbound.close();
 		this.#guest?.closed();
@@ -89,6 +117,12 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		if (hello.purpose === Purpose.peer && !this.#host.isPeer(hello.from)) {
 			return this.close(`replica ${hello.from} is not one of this cluster`);
 		}
+		const { clients, connectionsMax } = this.#host;
+		if (hello.purpose === Purpose.client && clients.size >= connectionsMax) {
+			return this.close(`there are ${connectionsMax} clients already`);
+		}
+		this.#forget();
+		if (hello.purpose === Purpose.client) clients.add(this);
 		const reply = emptyMessage(MessageFrameKind.hello);
 		reply.group = this.#host.group;
 		reply.from = this.#host.id;
@@ -99,7 +133,7 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		this.#outbound.flush();
 		this.#guest =
 			hello.purpose === Purpose.peer
-				? this.#host.welcomePeer(hello.from, this.#outbound)
+				? this.#host.welcomePeer(hello.from, this.#outbound, this)
 				: this.#host.welcomeClient(this.#outbound, this);
 	}
 
@@ -135,12 +169,15 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		this.#isClosed = true;
 		this.#host.log(`connection from ${this.#connection.remote} closed: ${reason}`);
 		this.#receiver.close();
+		this.#forget();
+		const closeNow = () => this.#connection.close(new ProtocolError(reason));
+		this.#timer = this.#host.clock.after(GOODBYE_MS, closeNow);
 		const goodbye = emptyMessage(MessageFrameKind.goodbye);
 		goodbye.group = this.#host.group;
 		goodbye.from = this.#host.id;
-		this.#outbound.onDone = () => this.#connection.close(new ProtocolError(reason));
+		this.#outbound.onDone = closeNow;
 		const isGathered = this.#outbound.message(goodbye, 0, new TextEncoder().encode(reason));
 		if (isGathered) this.#outbound.flush();
-		else this.#connection.close(new ProtocolError(reason));
+		else closeNow();
 	}
 }

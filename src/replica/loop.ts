@@ -1,7 +1,7 @@
 import { assert } from '../assert.js';
-import { batchLastIndex, batchParent, batchTerm, stampBatch } from '../format/batch.js';
+import { batchLastIndex, batchParent, batchTerm, batchTime, stampBatch } from '../format/batch.js';
 import type { BatchView } from '../format/batch-view.js';
-import type { SlabPool } from '../format/slab.js';
+import { SlabPool } from '../format/slab.js';
 import type { Clock, Timer } from '../io.js';
 import type { Log } from '../log/log.js';
 import type { Raft } from '../raft/raft.js';
@@ -15,6 +15,15 @@ import type { Reads } from './reads.js';
 
 /** Batches on their way to the disk beyond which small proposals are gathered rather than sent one by one. */
 const BATCHES_AHEAD_MAX = 2;
+
+/** A follower that lags keeps up to this many times `retainBytes` from being dropped, if it was heard from within
+ * `LIVE_MS`. */
+const LAG_FACTOR = 4;
+const LIVE_MS = 2000;
+
+/** Memory for the first entries of terms: more than a no-op takes, and how many may wait to be applied. */
+const NO_OP_BYTES = 256;
+const NO_OPS_MAX = 256;
 
 /** What the loop tells its replica; called at the end of a turn, never within a step of the core. */
 export interface LoopEvents {
@@ -68,8 +77,11 @@ export class Loop implements SenderCore, PeerListener {
 	#mustTellRole = false;
 	#mustTellLoss = false;
 	#told = 0;
-	#lastTime = 0;
+	/** The highest time of any batch in the log: those that follow have no lower one, whatever this clock says. */
+	#lastTime: number;
 	#leadership = 0;
+	/** Leadership may come when every slab is in use, and its first entry is what frees them again. */
+	readonly #noOps = new SlabPool(NO_OP_BYTES, NO_OPS_MAX);
 	/** The first index of this replica's own term as leader. */
 	#noOpIndex = Number.POSITIVE_INFINITY;
 
@@ -78,6 +90,7 @@ export class Loop implements SenderCore, PeerListener {
 		this.#raft = parts.raft;
 		this.#log = parts.log;
 		this.#window = parts.window;
+		this.#lastTime = parts.log.recovered.time;
 	}
 
 	/** Begins to tick. */
@@ -185,6 +198,10 @@ export class Loop implements SenderCore, PeerListener {
 		return this.#raft.sendBytesMax(peer);
 	}
 
+	needsSnapshot(peer: number): boolean {
+		return this.#raft.needsSnapshot(peer);
+	}
+
 	sent(peer: number, firstIndex: number, lastIndex: number, bytes: number): Message | null {
 		this.#input.peer = peer;
 		this.#input.first = firstIndex;
@@ -267,8 +284,7 @@ export class Loop implements SenderCore, PeerListener {
 	}
 
 	#proposeNoOp(): void {
-		// A slab of its own, for a moment: leadership may come when there is no room for proposals.
-		const slab = this.#parts.pool.acquire();
+		const slab = this.#noOps.acquire();
 		if (slab === null)
 			return this.fail(new Error('no memory is left for the first entry of a term'));
 		const length = this.#parts.proposals.noOp(slab, 0);
@@ -306,6 +322,7 @@ export class Loop implements SenderCore, PeerListener {
 			const slab = append.slabs[i]!;
 			this.#window.push(slab, append.offsets[i]!, append.lengths[i]!);
 			this.#log.append(slab, append.offsets[i]!, append.lengths[i]!, epoch);
+			this.#lastTime = Math.max(this.#lastTime, batchTime(slab, append.offsets[i]!));
 		}
 	}
 
@@ -390,15 +407,33 @@ export class Loop implements SenderCore, PeerListener {
 		const { pool, tailBytesMax, retainBytes } = this.#parts;
 		const isScarce = pool.available < pool.slabsMax / 4;
 		this.#window.trim(done, isScarce ? 0 : tailBytesMax);
-		if (!this.#log.compact(done, retainBytes)) return;
+		if (!this.#compact(done, retainBytes)) return;
 		this.#input.index = this.#log.base.index;
 		this.#step(InputKind.compacted);
 		this.#act();
 	}
 
+	/** What a follower that answers hasn't got yet is kept a while longer: once it is dropped, that follower can't catch
+	 * up any more. */
+	#compact(done: number, retainBytes: number): boolean {
+		const isWithinBound = this.#log.liveBytes <= LAG_FACTOR * retainBytes;
+		const index = isWithinBound ? Math.min(done, this.#leastMatch()) : done;
+		return this.#log.compact(index, retainBytes);
+	}
+
+	/** The least that any follower holds of those that were heard from lately; infinite if this isn't the leader. */
+	#leastMatch(): number {
+		let least = Number.POSITIVE_INFINITY;
+		const since = this.#input.now - LIVE_MS;
+		for (const id of this.#peers.keys()) {
+			const progress = this.#raft.progress(id);
+			if (progress !== null && progress.contactAt >= since) least = Math.min(least, progress.match);
+		}
+		return least;
+	}
+
 	/** For the applier: a batch was applied. */
 	applied(view: BatchView, results: readonly unknown[] | undefined): void {
-		this.#lastTime = Math.max(this.#lastTime, view.time);
 		this.#parts.proposals.applied(view, results);
 		this.#events.roomMayBe();
 	}

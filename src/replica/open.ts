@@ -101,7 +101,12 @@ async function openLocked(
 		const parts = assemble(options, settings, doors, lock, log, heldIndex);
 		inspect(parts);
 		const replica = new Replica(parts);
-		listener = await listen(parts, replica);
+		try {
+			listener = await listen(parts, replica);
+		} catch (error) {
+			await options.stateMachine.close?.();
+			throw error;
+		}
 		parts.listener = listener;
 		late.throwFailure();
 		late.loop = parts.loop;
@@ -139,6 +144,17 @@ function openLog(settings: Settings, doors: Doors, late: LateReplica): Promise<L
 /** @returns the last index that the state machine holds already */
 async function openMachine(machine: StateMachine, log: Log): Promise<number> {
 	const held = (await machine.open?.()) ?? 0;
+	try {
+		checkHeld(held, log);
+	} catch (error) {
+		await machine.close?.();
+		throw error;
+	}
+	return held;
+}
+
+/** Errors: `StateMachineFailed`. */
+function checkHeld(held: number, log: Log): void {
 	const { base, end } = log.recovered;
 	if (held < base.index) {
 		const why = `it holds entries up to ${held}, but the log begins at ${base.index + 1}`;
@@ -148,7 +164,6 @@ async function openMachine(machine: StateMachine, log: Log): Promise<number> {
 		const why = `it holds entries up to ${held}, but the log ends at ${end.index}`;
 		throw new StateMachineFailed(held, why);
 	}
-	return held;
 }
 
 function assemble(

@@ -23,20 +23,24 @@ export interface Settings {
 export function parseAddress(text: string): Address {
 	const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
 	const port = Number(match?.[3]);
-	if (match === null || port > 65_535)
+	if (match === null || port < 1 || port > 65_535)
 		throw new BadOption(`'${text}' is not an address (host:port)`);
 	return { host: (match[1] ?? match[2])!, port };
 }
 
 /** Errors: `BadOption`. */
 export function settingsOf(options: ReplicaOptions): Settings {
-	const addresses = new Map<number, Address>();
-	for (const [key, address] of Object.entries(options.peers)) {
-		addresses.set(wholeNumber('a peer id', Number(key), 1, ID_MAX), parseAddress(address));
-	}
+	const addresses = addressesOf(options.peers);
 	const id = wholeNumber('id', options.id, 1, ID_MAX);
 	if (!addresses.has(id)) throw new BadOption(`peers must name replica ${id} itself`);
-	if (options.dir === '') throw new BadOption('dir must name a directory');
+	if (typeof options.dir !== 'string' || options.dir === '') {
+		throw new BadOption('dir must name a directory');
+	}
+	if (typeof options.stateMachine?.apply !== 'function') {
+		throw new BadOption('stateMachine must have a method apply');
+	}
+	const retainBytes = options.retainBytes ?? Number.POSITIVE_INFINITY;
+	if (!(retainBytes >= 0)) throw new BadOption(`retainBytes must be 0 or more, not ${retainBytes}`);
 	const durability = options.durability ?? 'sync';
 	if (durability !== 'sync' && durability !== 'os') {
 		throw new BadOption(`durability is 'sync' or 'os', not '${durability}'`);
@@ -58,9 +62,21 @@ export function settingsOf(options: ReplicaOptions): Settings {
 		durability,
 		electionTimeoutMs,
 		heartbeatMs,
-		retainBytes: options.retainBytes ?? Number.POSITIVE_INFINITY,
+		retainBytes,
 		limits,
 	};
+}
+
+function addressesOf(peers: ReplicaOptions['peers'] | undefined): Map<number, Address> {
+	if (peers === undefined || peers === null) throw new BadOption('peers must name every replica');
+	const addresses = new Map<number, Address>();
+	const known = new Set<string>();
+	for (const [key, address] of Object.entries(peers)) {
+		if (known.has(address)) throw new BadOption(`two replicas have the same address ${address}`);
+		known.add(address);
+		addresses.set(wholeNumber('a peer id', Number(key), 1, ID_MAX), parseAddress(address));
+	}
+	return addresses;
 }
 
 function limitsOf(given: Partial<Limits>): Limits {
@@ -80,6 +96,10 @@ function limitsOf(given: Partial<Limits>): Limits {
 	need(4 * batchEntriesMax + 4096 <= frameBytesMax, 'batchEntriesMax is too much for slabBytes');
 	need(frameBytesMax + 4096 <= segmentBytes, 'segmentBytes must hold a frame (half of slabBytes)');
 	need(slabsMax >= 8, 'slabsMax must be at least 8');
+	need(
+		limits.uncommittedBytesMax >= frameBytesMax,
+		'uncommittedBytesMax must hold a frame (half of slabBytes)',
+	);
 	need(
 		limits.uncommittedBytesMax <= (slabBytes * slabsMax) / 2,
 		'uncommittedBytesMax must be at most half of the slabs',

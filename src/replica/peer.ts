@@ -1,6 +1,7 @@
 import { Compacted } from '../errors.js';
 import type { Message } from '../raft/types.js';
 import type { Outbound } from '../transport/outbound.js';
+import type { Incoming } from './acceptor.js';
 import type { BatchRun, LogCursor } from './log-cursor.js';
 
 /** What a peer needs of the loop. */
@@ -8,6 +9,8 @@ export interface SenderCore {
 	/** Next index to send to the peer; 0 = nothing now. */
 	sendFrom(peer: number): number;
 	sendBytesMax(peer: number): number;
+	/** The entries that the peer needs next are not kept any more. */
+	needsSnapshot(peer: number): boolean;
 	/** A count that changes whenever this replica's leadership does. */
 	readonly leadership: number;
 	readonly lastIndex: number;
@@ -31,7 +34,11 @@ export class Peer {
 	readonly #cursor: LogCursor;
 	readonly #appendBytesMax: number;
 	#outbound: Outbound | null = null;
+	/** The connection of `#outbound`. */
+	#incoming: Incoming | null = null;
 	#isReading = false;
+	/** It was told that this peer is behind what is kept. */
+	#isBehind = false;
 
 	constructor(id: number, core: SenderCore, cursor: LogCursor, appendBytesMax: number) {
 		this.id = id;
@@ -44,10 +51,12 @@ export class Peer {
 		return this.#outbound !== null;
 	}
 
-	/** The peer has dialled in to hear what this replica has to say. A stream it had before is forgotten. */
-	attach(outbound: Outbound): void {
-		this.#outbound?.close();
+	/** The peer has dialled in to hear what this replica has to say. The stream it had before is closed with its
+	 * connection: if somebody still listens there, it must learn that nothing more will come. */
+	attach(outbound: Outbound, incoming: Incoming): void {
+		this.#incoming?.close(`replica ${this.id} has dialled in again`);
 		this.#outbound = outbound;
+		this.#incoming = incoming;
 		outbound.onDone = () => this.#core.wake();
 		this.#core.streamChanged(this.id);
 	}
@@ -57,6 +66,7 @@ export class Peer {
 		outbound.close();
 		if (this.#outbound !== outbound) return;
 		this.#outbound = null;
+		this.#incoming = null;
 		this.#core.streamChanged(this.id);
 	}
 
@@ -68,6 +78,7 @@ export class Peer {
 
 	/** Gathers as many appends as the peer's window allows. */
 	pump(): void {
+		this.#judge();
 		while (this.#outbound !== null && !this.#isReading) {
 			const from = this.#core.sendFrom(this.id);
 			if (from === 0) return;
@@ -76,6 +87,13 @@ export class Peer {
 			if (run === null) return this.#readFromDisk(from, bytesMax);
 			this.#send(run);
 		}
+	}
+
+	/** Tells once when the peer falls behind what is kept. */
+	#judge(): void {
+		const isBehind = this.#core.needsSnapshot(this.id);
+		if (isBehind && !this.#isBehind) this.#core.peerBehind(this.id);
+		this.#isBehind = isBehind;
 	}
 
 	/** A follower that lags: the segment's bytes are the message. */
@@ -95,8 +113,8 @@ export class Peer {
 				},
 				(error: Error) => {
 					this.#isReading = false;
-					if (error instanceof Compacted) this.#core.peerBehind(this.id);
-					else this.#core.fail(error);
+					// Recycled meanwhile: the core will know it too.
+					if (!(error instanceof Compacted)) this.#core.fail(error);
 				},
 			)
 			.catch((error: Error) => this.#core.fail(error));

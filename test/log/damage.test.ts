@@ -137,6 +137,7 @@ test('a torn flush where another one was torn before is one or the other, never 
 		const { index, log } = await openDamaged(both, tear(first, other.files, random));
 		expect(index).toBeGreaterThanOrEqual(place.index);
 		found.add(index - place.index);
+		await log.expectReadBack();
 		if (round % 16 === 0) await goOn(log);
 	}
 	expect(found.size).toBeGreaterThan(3);
@@ -207,6 +208,17 @@ describe('segments that are not where they belong', () => {
 		files.set(segmentName(segment + 1), recording.files.get(segmentName(segment))!);
 		files.set(segmentName(segment), recording.files.get(segmentName(segment + 1))!);
 		await refused(files, recording);
+	});
+
+	test('its header alone proves that a flush before it is missing', async () => {
+		const recording = await record('header', 30);
+		const { segment } = recording.flushes.at(-1)!;
+		const before = recording.flushes.findLast((flush) => flush.segment < segment)!;
+		const spoiled = changed(recording.files, segment, (bytes) => bytes.fill(0, 96));
+		const files = changed(spoiled, before.segment, (bytes) => bytes.fill(0, before.start));
+		const { path, offset } = await refused(files, recording);
+		expect(path).toContain(segmentName(before.segment));
+		expect(offset).toBe(before.start);
 	});
 
 	test('one is of another replica, cluster or group', async () => {

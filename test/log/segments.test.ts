@@ -61,6 +61,16 @@ describe('compaction', () => {
 		}
 	});
 
+	test('a segment that is gone before a read has opened it is compacted, not lost', async () => {
+		const log = await LogUnderTest.start('gone');
+		await grow(log, 3);
+		log.machine.disk.failNext('open', 'ENOENT', { path: '1.segment' });
+		const reading = log.log.read(1, 3, new Memory(SMALL_LIMITS.slabBytes), 100);
+		expect(log.log.compact(log.committed, 0)).toBe(true);
+		await expect(log.machine.until(reading)).rejects.toThrow(Compacted);
+		await log.close();
+	});
+
 	test('a segment is dropped only once the next one has a durable flush', async () => {
 		for (let milliseconds = 0; milliseconds < 3; milliseconds += 0.1) {
 			const log = await LogUnderTest.start('only segment');

@@ -84,7 +84,7 @@ export class SimulatedConnection implements Connection {
 	// As the engine sees it.
 
 	writev(slices: readonly Uint8Array[], done: () => void): void {
-		const own = slices.slice();
+		const own = this.#hub.tap?.(...this.#hosts, slices) ?? slices.slice();
 		this.#groups.push({ slices: own, checksum: checksum(own), done });
 		if (this.#ended) this.process.schedule(0, () => this.#reportAll());
 		else this.#pumpSoon();

@@ -26,6 +26,10 @@ export class DiskControl {
 	spikeMs = 5;
 	spikeChance = 0.005;
 	bytesPerMs = 500_000;
+	/** For who keeps account of what is durable: writes that reached the disk before they were reported, and writes of
+	 * which anything may have reached it. */
+	onDurable: ((path: string, bytes: Uint8Array) => void) | null = null;
+	onTorn: ((path: string, bytes: Uint8Array) => void) | null = null;
 	readonly #scheduler: Scheduler;
 	readonly #faults: Fault[] = [];
 	#stalled: (() => void)[] | null = null;
@@ -40,6 +44,11 @@ export class DiskControl {
 	failNext(operation: string, errno: string, { path = '', count = 1 } = {}): void {
 		const matches = (candidate: string): boolean => candidate.includes(path);
 		this.#faults.push({ operation, errno, matches, remaining: count });
+	}
+
+	/** What was to go wrong goes well. */
+	forgetFaults(): void {
+		this.#faults.length = 0;
 	}
 
 	/** Nothing ends any more, until `unstall`. */
@@ -80,8 +89,11 @@ export class DiskControl {
 	/** The processes that used it were killed: what was written stays, what was being written is there
 	 * in part. */
 	abandon(): void {
-		for (const write of this.inFlight)
-			write.inode.writePartly(write.position, write.take(), this.random);
+		for (const write of this.inFlight) {
+			const bytes = write.take();
+			write.inode.writePartly(write.position, bytes, this.random);
+			this.onTorn?.(write.path, bytes);
+		}
 		this.inFlight.clear();
 	}
 

@@ -214,13 +214,18 @@ class SimulatedFile implements DiskFile {
 			const errno = this.#refusal(position + total) ?? control.fault('write', this.path);
 			if (errno !== null) {
 				// Of a write that fails nobody knows what reached the disk.
-				if (errno !== 'EBADF') this.#inode.writePartly(position, bytes, control.random);
+				if (errno !== 'EBADF') {
+					this.#inode.writePartly(position, bytes, control.random);
+					control.onTorn?.(this.path, bytes);
+				}
 				this.#failure ??= new DiskError('write', this.path, failure(errno));
 				finish(this.#failure);
 				return;
 			}
-			if (this.#durable) this.#inode.writeThrough(position, bytes);
-			else this.#inode.write(position, bytes);
+			if (this.#durable) {
+				this.#inode.writeThrough(position, bytes);
+				control.onDurable?.(this.path, bytes);
+			} else this.#inode.write(position, bytes);
 			finish(null);
 		});
 	}
@@ -282,7 +287,7 @@ export class WriteInFlight {
 	readonly inode: Inode;
 	readonly position: number;
 	readonly #slices: readonly Uint8Array[];
-	readonly #path: string;
+	readonly path: string;
 	readonly #checksum: number;
 
 	constructor(inode: Inode, slices: readonly Uint8Array[], position: number, path: string) {
@@ -290,7 +295,7 @@ export class WriteInFlight {
 		this.position = position;
 		// The array itself may be used again by the caller at once.
 		this.#slices = slices.slice();
-		this.#path = path;
+		this.path = path;
 		this.#checksum = slices.reduce((sum, slice) => crc32(slice, sum), 0);
 	}
 
@@ -298,7 +303,7 @@ export class WriteInFlight {
 		const bytes = Buffer.concat(this.#slices);
 		assert(
 			crc32(bytes) === this.#checksum,
-			`${this.#path}: memory changed before its write at ${this.position} was done`,
+			`${this.path}: memory changed before its write at ${this.position} was done`,
 		);
 		return bytes;
 	}

@@ -23,6 +23,9 @@ export class NetworkHub {
 	/** What handlers threw. It closed their connection, as it does natively; a test that expects no
 	 * such thing looks here. */
 	readonly handlerErrors: unknown[] = [];
+	/** Sees whatever a host hands over to be sent, and gives what is sent in its place. */
+	tap: ((from: string, to: string, slices: readonly Uint8Array[]) => readonly Uint8Array[]) | null =
+		null;
 	readonly #listeners = new Map<string, SimulatedListener>();
 	readonly #links = new Map<string, Link>();
 	readonly #connections = new Set<SimulatedConnection>();

@@ -48,6 +48,9 @@ export interface ClientBackend {
 	status(): ReplicaStatus;
 	readonly committed: number;
 	readonly firstIndex: number;
+	/** Why the replica has stopped; null while it runs. */
+	readonly stopped: Error | null;
+	/** Calls back once, when the commit index has grown or never will. */
 	whenCommitted(callback: () => void): void;
 	committedRun(index: number, bytesMax: number): Promise<BatchRun>;
 	/** At the end of this turn, call `flush`. */
@@ -234,6 +237,7 @@ export class ClientService implements Guest {
 			if (!isMarked) this.#mark(context, this.#backend.committed);
 			isMarked = true;
 			if (!follow) return;
+			if (this.#backend.stopped !== null) throw this.#backend.stopped;
 			await new Promise<void>((resolve) => this.#backend.whenCommitted(resolve));
 		}
 	}

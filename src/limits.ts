@@ -6,7 +6,7 @@
  *     slabs         slabBytes * slabsMax                                64 MiB
  *       of which    uncommitted proposals     uncommittedBytesMax       24 MiB
  *                   one slab per inbound stream being filled             2 MiB each
- *                   disk reads for lagging followers and tails           2 MiB each, readSlabsMax at a time
+ *     reading back  slabBytes * (readSlabsMax for tails + 2 per peer + 1 for the applier)       18 MiB of three
  *     send queues   none of their own: they point into slabs, and are bounded per peer by inflightBytesMax
  *     clients       clientBytesMax per client connection for what is not yet sent to it, connectionsMax of them
  *     waiting       waitingBytesMax of callers' own buffers (`whenBusy: 'wait'`)
@@ -38,7 +38,7 @@ export interface Limits {
 	/** One append message to a peer, and one flush to disk. */
 	readonly appendBytesMax: number;
 	readonly flushBytesMax: number;
-	/** Slabs that may be used at a time to read the log back from disk. */
+	/** Slabs in which tails read the log back from disk. */
 	readonly readSlabsMax: number;
 	/** Reads waiting for confirmation. */
 	readonly readsMax: number;

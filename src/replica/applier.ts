@@ -30,8 +30,8 @@ export class Applier {
 	readonly #sessions: Sessions;
 	readonly #events: ApplierEvents;
 	readonly #view = new BatchView();
-	/** The state machine held this much when it was opened. */
-	readonly #heldIndex: number;
+	/** The state machine held this much when it was opened; null if it keeps nothing. */
+	readonly #heldIndex: number | null;
 	#applied: number;
 	/** A disk read or an asynchronous `apply` is under way. */
 	#isBusy = false;
@@ -46,7 +46,7 @@ export class Applier {
 		sessions: Sessions,
 		events: ApplierEvents,
 		base: number,
-		heldIndex: number,
+		heldIndex: number | null,
 	) {
 		this.#machine = machine;
 		this.#window = window;
@@ -61,8 +61,14 @@ export class Applier {
 		return this.#applied;
 	}
 
-	/** Applies what is committed and in memory; what isn't is fetched. Invariant: `applied <= committed`. */
-	pump(committed: number, persisted: number): void {
+	/**
+	 * Applies what is committed and in memory; what isn't is fetched. Invariant: `applied <= committed`.
+	 *
+	 * A majority may have committed what this disk doesn't have yet. A state machine that keeps what it applied must
+	 * not be ahead of its own log: after a crash, nobody could tell what it holds.
+	 */
+	pump(majority: number, persisted: number): void {
+		const committed = this.#heldIndex === null ? majority : Math.min(majority, persisted);
 		while (!this.#isBusy && !this.#isStopped && this.#applied < committed) {
 			const i = this.#window.find(this.#applied + 1);
 			if (i < 0) return this.#applyFromDisk(Math.min(committed, persisted));
@@ -135,9 +141,10 @@ export class Applier {
 		if (view.kind !== BatchKind.entries) return undefined;
 		const isNew =
 			view.session === 0 || this.#sessions.apply(view.session, view.sequence, view.index);
-		if (view.lastIndex <= this.#heldIndex || !isNew) return undefined;
+		const heldIndex = this.#heldIndex ?? 0;
+		if (view.lastIndex <= heldIndex || !isNew) return undefined;
 		try {
-			if (view.index <= this.#heldIndex) throw new Error('its applied index is within a batch');
+			if (view.index <= heldIndex) throw new Error('its applied index is within a batch');
 			return this.#machine.apply(view);
 		} catch (error) {
 			throw this.#blame(error);

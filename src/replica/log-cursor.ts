@@ -51,7 +51,7 @@ export class LogCursor {
 		const slab = await this.#readSlabs.acquire();
 		let isReleased = false;
 		const release = () => {
-			if (!isReleased) this.#readSlabs.release(slab);
+			if (!isReleased) slab.release();
 			isReleased = true;
 		};
 		try {

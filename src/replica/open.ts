@@ -21,6 +21,9 @@ import { Replica } from './replica.js';
 import { Sessions } from './sessions.js';
 import type { ReplicaOptions, StateMachine } from './types.js';
 
+/** While one is being sent, the next one is read. */
+const SLABS_PER_PEER = 2;
+
 /** Everything a replica is made of. */
 export interface ReplicaParts {
 	readonly settings: Settings;
@@ -141,16 +144,16 @@ function openLog(settings: Settings, doors: Doors, late: LateReplica): Promise<L
 	);
 }
 
-/** @returns the last index that the state machine holds already */
-async function openMachine(machine: StateMachine, log: Log): Promise<number> {
-	const held = (await machine.open?.()) ?? 0;
+/** @returns the last index that the state machine holds already; null if it keeps nothing */
+async function openMachine(machine: StateMachine, log: Log): Promise<number | null> {
+	const held = await machine.open?.();
 	try {
-		checkHeld(held, log);
+		checkHeld(held ?? 0, log);
 	} catch (error) {
 		await machine.close?.();
 		throw error;
 	}
-	return held;
+	return held ?? null;
 }
 
 /** Errors: `StateMachineFailed`. */
@@ -172,12 +175,15 @@ function assemble(
 	doors: Doors,
 	lock: DirectoryLock,
 	log: Log,
-	heldIndex: number,
+	heldIndex: number | null,
 ): ReplicaParts {
 	const { limits, group } = settings;
 	const pool = new SlabPool(limits.slabBytes, limits.slabsMax);
 	const window = new LogWindow();
-	const cursor = new LogCursor(log, window, new ReadSlabs(pool, limits.readSlabsMax));
+	// Each reader has slabs of its own: one that doesn't take what it asked for holds up no other.
+	const cursorWith = (slabs: number) =>
+		new LogCursor(log, window, new ReadSlabs(limits.slabBytes, slabs));
+	const cursor = cursorWith(limits.readSlabsMax);
 	const proposals = new Proposals(pool, limits, group);
 	const reads = new Reads(limits.readsMax);
 	const sessions = new Sessions(limits.sessionsMax);
@@ -210,8 +216,18 @@ function assemble(
 		reads,
 		sessions,
 		loop,
-		applier: new Applier(options.stateMachine, window, cursor, sessions, loop, base, heldIndex),
-		peers: otherIds(settings).map((id) => new Peer(id, loop, cursor, limits.appendBytesMax)),
+		applier: new Applier(
+			options.stateMachine,
+			window,
+			cursorWith(1),
+			sessions,
+			loop,
+			base,
+			heldIndex,
+		),
+		peers: otherIds(settings).map(
+			(id) => new Peer(id, loop, cursorWith(SLABS_PER_PEER), limits.appendBytesMax),
+		),
 		streams: [],
 		listener: null,
 	};

@@ -1,37 +1,23 @@
-import type { Slab, SlabPool } from '../format/slab.js';
+import { type Slab, SlabPool } from '../format/slab.js';
 
-/** Lends slabs for reading the log back: a few at a time, so that lagging followers and tails can never take the
- * memory that new entries need. */
+/**
+ * Lends slabs for reading the log back, from a small pool of its own. Who reads back can't take the memory that new
+ * entries need, and doesn't wait for it either: an applier that waits for memory, which the window holds until
+ * it has applied, would wait for ever. A slab is back once everybody has let go, a write to a slow reader too.
+ */
 export class ReadSlabs {
 	readonly #pool: SlabPool;
-	readonly #slabsMax: number;
-	#lent = 0;
-	readonly #waiting: (() => void)[] = [];
 
-	constructor(pool: SlabPool, slabsMax: number) {
-		this.#pool = pool;
-		this.#slabsMax = slabsMax;
+	constructor(slabBytes: number, slabsMax: number) {
+		this.#pool = new SlabPool(slabBytes, slabsMax);
 	}
 
-	/** Resolves to a slab held once, as soon as there is one. Give it back through `release`. */
+	/** Resolves to a slab held once, as soon as there is one. */
 	async acquire(): Promise<Slab> {
 		for (;;) {
-			const slab = this.#lent < this.#slabsMax ? this.#pool.acquire() : null;
-			if (slab !== null) {
-				this.#lent += 1;
-				return slab;
-			}
-			await new Promise<void>((resolve) => {
-				if (this.#lent < this.#slabsMax) this.#pool.whenAvailable(resolve);
-				else this.#waiting.push(resolve);
-			});
+			const slab = this.#pool.acquire();
+			if (slab !== null) return slab;
+			await new Promise<void>((resolve) => this.#pool.whenAvailable(resolve));
 		}
-	}
-
-	/** Lets go of a slab of `acquire`. Others may still hold it (a write on its way). */
-	release(slab: Slab): void {
-		slab.release();
-		this.#lent -= 1;
-		this.#waiting.shift()?.();
 	}
 }

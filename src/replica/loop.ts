@@ -338,15 +338,21 @@ export class Loop implements SenderCore, PeerListener {
 		});
 	}
 
+	wakeSenders(): void {
+		this.#mustSend = true;
+		this.wake();
+	}
+
 	/** Proposals, reads, sending, applying, telling: each once for all that came in this turn. */
 	#turn(): void {
 		if (this.isLeader) this.#propose();
 		this.#read();
+		const mustSend = this.#mustSend;
+		this.#mustSend = false;
 		for (const peer of this.#peers.values()) {
-			if (this.#mustSend) peer.pump();
+			if (mustSend) peer.pump();
 			peer.flush();
 		}
-		this.#mustSend = false;
 		this.#tell();
 		this.#applier.pump(this.#raft.committed, this.#raft.persisted);
 		this.#parts.reads.applied(this.#applier.applied);

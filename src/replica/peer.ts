@@ -1,4 +1,4 @@
-import { Compacted } from '../errors.js';
+import { Compacted, ReadFailed, Stopped } from '../errors.js';
 import type { Message } from '../raft/types.js';
 import type { Outbound } from '../transport/outbound.js';
 import type { Incoming } from './acceptor.js';
@@ -20,8 +20,8 @@ export interface SenderCore {
 	sent(peer: number, firstIndex: number, lastIndex: number, bytes: number): Message | null;
 	/** The peer's outbound stream is another than before. */
 	streamChanged(peer: number): void;
-	/** At the end of this turn, send what is there to be sent. */
-	wake(): void;
+	/** At the end of this turn, ask every peer for what is there to be sent. */
+	wakeSenders(): void;
 	/** The peer needs entries that are not kept any more. */
 	peerBehind(peer: number): void;
 	fail(error: Error): void;
@@ -57,7 +57,7 @@ export class Peer {
 		this.#incoming?.close(`replica ${this.id} has dialled in again`);
 		this.#outbound = outbound;
 		this.#incoming = incoming;
-		outbound.onDone = () => this.#core.wake();
+		outbound.onDone = () => this.#core.wakeSenders();
 		this.#core.streamChanged(this.id);
 	}
 
@@ -79,7 +79,8 @@ export class Peer {
 	/** Gathers as many appends as the peer's window allows. */
 	pump(): void {
 		this.#judge();
-		while (this.#outbound !== null && !this.#isReading) {
+		// Without room for the head an append waits: the core must hear of it only when it goes.
+		while (this.#outbound?.hasRoom === true && !this.#isReading) {
 			const from = this.#core.sendFrom(this.id);
 			if (from === 0) return;
 			const bytesMax = Math.min(this.#appendBytesMax, this.#core.sendBytesMax(this.id));
@@ -109,12 +110,14 @@ export class Peer {
 						this.#core.leadership === leadership && this.#core.sendFrom(this.id) === from;
 					if (isWanted) this.#send(run);
 					else run.release();
-					this.#core.wake();
+					this.#core.wakeSenders();
 				},
 				(error: Error) => {
 					this.#isReading = false;
-					// Recycled meanwhile: the core will know it too.
-					if (!(error instanceof Compacted)) this.#core.fail(error);
+					// Dropped meanwhile, or cut after leadership was lost: the core knows it too.
+					const isOvertaken = error instanceof Compacted || error instanceof ReadFailed;
+					if (isOvertaken) this.#core.wakeSenders();
+					else if (!(error instanceof Stopped)) this.#core.fail(error);
 				},
 			)
 			.catch((error: Error) => this.#core.fail(error));

@@ -45,6 +45,14 @@ export class Outbound {
 		return this.#isClosed;
 	}
 
+	/** Whether a message without a body would be taken now. */
+	get hasRoom(): boolean {
+		const length = messageLength(0);
+		const restOfRing = OWN_BYTES - this.#ownNext;
+		const skipped = restOfRing < length ? restOfRing : 0;
+		return !this.#isClosed && this.#ownUsed + skipped + length <= OWN_BYTES;
+	}
+
 	/** Gathers a message. @returns false if there is no room for it now: it is dropped */
 	message(
 		message: MessageNumbers,

@@ -160,6 +160,10 @@ class Incoming implements ConnectionHandler, SlabFrames {
 		this.#connection.resume();
 	}
 
+	later(callback: () => void): void {
+		this.#options.clock.endOfTurn(callback);
+	}
+
 	broken(reason: string): void {
 		this.onFault(reason);
 		this.#connection.close(new ProtocolError(reason));

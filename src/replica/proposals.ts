@@ -248,9 +248,10 @@ export class Proposals {
 		if (next === null) {
 			throw new Busy('memory for frames', this.#pool.slabBytes * this.#pool.slabsMax);
 		}
-		this.#slab?.release();
+		const last = this.#slab;
 		this.#slab = next;
 		this.#free = 0;
+		last?.release();
 	}
 
 	close(): void {

@@ -64,8 +64,12 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	 * `UnknownOutcome`: it may be applied or not.
 	 */
 	propose(entry: Uint8Array, options?: ProposeOptions): Promise<Proposed> {
-		return this.#submit(entry.length, options, (resolve, reject) => {
-			this.#parts.proposals.add(entry, new EntryWaiter(resolve, reject));
+		let bytes = entry;
+		const keep = () => {
+			bytes = entry.slice();
+		};
+		return this.#submit(entry.length, options, keep, (resolve, reject) => {
+			this.#parts.proposals.add(bytes, new EntryWaiter(resolve, reject));
 		});
 	}
 
@@ -81,18 +85,26 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		if (entries.length === 0) return Promise.reject(new BadOption('a batch has entries'));
 		let bytes = 0;
 		for (const entry of entries) bytes += entry.length;
-		return this.#submit(bytes, options, (resolve, reject) => {
-			const waiter = new BatchWaiter(entries.length, resolve, reject);
-			this.#parts.proposals.addBatch(entries, bytes, waiter);
+		let own = entries;
+		const keep = () => {
+			own = entries.map((entry) => entry.slice());
+		};
+		return this.#submit(bytes, options, keep, (resolve, reject) => {
+			const waiter = new BatchWaiter(own.length, resolve, reject);
+			this.#parts.proposals.addBatch(own, bytes, waiter);
 		});
 	}
 
 	#proposePacked(packed: PackedEntries, options?: ProposeOptions): Promise<ProposedBatch> {
 		const fault = packedFault(packed);
 		if (fault !== null) return Promise.reject(new BadOption(fault));
-		return this.#submit(packed.payload.length, options, (resolve, reject) => {
-			const waiter = new BatchWaiter(packed.ends.length, resolve, reject);
-			this.#parts.proposals.addPacked(packed, waiter);
+		let own = packed;
+		const keep = () => {
+			own = { payload: packed.payload.slice(), ends: packed.ends.slice() };
+		};
+		return this.#submit(packed.payload.length, options, keep, (resolve, reject) => {
+			const waiter = new BatchWaiter(own.ends.length, resolve, reject);
+			this.#parts.proposals.addPacked(own, waiter);
 		});
 	}
 
@@ -148,9 +160,11 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	// ---- Proposals ----
 
+	/** `keep` copies what the caller may change once this has returned; then `add` is called again later. */
 	#submit<T>(
 		bytes: number,
 		options: ProposeOptions | undefined,
+		keep: () => void,
 		add: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
 	): Promise<T> {
 		const signal = options?.signal;
@@ -163,7 +177,10 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 				this.#parts.loop.wake();
 			} catch (error) {
 				if (!(error instanceof Busy) || options?.whenBusy !== 'wait') throw error;
-				this.#waitForRoom(bytes, () => this.#submit(bytes, options, add).then(resolve, reject));
+				this.#waitForRoom(bytes, () => {
+					this.#submit(bytes, options, () => {}, add).then(resolve, reject);
+				});
+				keep();
 			}
 		});
 		if (signal === undefined) return promise;
@@ -244,7 +261,9 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.#roomWaiters.push(callback);
 		// Nothing of ours is on its way, so nothing will be applied: memory is with others.
 		if (this.#parts.proposals.bytes === 0) {
-			this.#parts.pool.whenAvailable(() => this.#callRoomWaiters());
+			const { pool, doors } = this.#parts;
+			// Not from within the release that makes room: that may be in the middle of anything.
+			pool.whenAvailable(() => doors.clock.endOfTurn(() => this.#callRoomWaiters()));
 		}
 	}
 

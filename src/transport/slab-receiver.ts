@@ -20,6 +20,9 @@ export interface SlabFrames {
 	/** No slab is free: stop reading until `resume`. */
 	pause(): void;
 	resume(): void;
+	/** Calls back at the end of this turn. A slab comes free in the middle of anything: what is received then
+	 * must not be handed over from there. */
+	later(callback: () => void): void;
 }
 
 /**
@@ -160,13 +163,15 @@ export class SlabReceiver {
 		}
 		if (this.#isAwaiting) return;
 		this.#isAwaiting = true;
-		this.#pool.whenAvailable(() => {
-			this.#isAwaiting = false;
-			// Of all who wait only those go on that get a slab.
-			if (this.#isBroken || !this.#isStarving || !this.#makeRoom()) return;
-			this.#feed();
-			if (!this.#isBroken) this.#frames.readDone();
-		});
+		this.#pool.whenAvailable(() => this.#frames.later(() => this.#goOn()));
+	}
+
+	/** A slab may be free. Of all who wait only those go on that get one. */
+	#goOn(): void {
+		this.#isAwaiting = false;
+		if (this.#isBroken || !this.#isStarving || !this.#makeRoom()) return;
+		this.#feed();
+		if (!this.#isBroken) this.#frames.readDone();
 	}
 
 	#spillSpace(): Uint8Array {

@@ -53,6 +53,10 @@ class Recorder implements SlabFrames {
 	resume(): void {
 		this.feed!.isPaused = false;
 	}
+
+	later(callback: () => void): void {
+		callback();
+	}
 }
 
 function receiving(pool: SlabPool, holds = false, frameBytesMax = SLAB_BYTES / 2) {
@@ -174,6 +178,7 @@ test('what is handed over stays where it is for who holds it', () => {
 			broken: () => {},
 			pause: () => {},
 			resume: () => {},
+			later: (callback) => callback(),
 		},
 		ZONE_BYTES,
 		SLAB_BYTES / 2,

@@ -1,0 +1,199 @@
+import { DiskError } from '../../src/errors.js';
+import { open, type ReplicaParts } from '../../src/replica/open.js';
+import type { Replica } from '../../src/replica/replica.js';
+import type { Cluster } from './cluster.js';
+import { DiskWitness } from './cluster-witness.js';
+import { demand, demandNoLeak, Violation, type Watched } from './invariants.js';
+import type { SimulatedRandom } from './random.js';
+import { type Kept, Recorder } from './workload.js';
+import type { Machine, ProcessDoors } from './world.js';
+
+const PORT = 7000;
+/** By then a closed replica has let go of everything, its connections' ends included. */
+const SETTLE_MS = 200;
+
+/** One machine with a replica on it, through all its lives. */
+export class ClusterNode implements Watched {
+	readonly id: number;
+	readonly machine: Machine;
+	readonly witness = new DiskWitness();
+	parts: ReplicaParts | null = null;
+	replica: Replica | null = null;
+	committed = 0;
+	ledTerm = 0;
+	/** Calls of this life that aren't answered yet. */
+	outstanding = 0;
+	/** A disk error was ordered: it may stop. */
+	mayFail = false;
+	/** Its state machine's disk, if it has one. */
+	readonly kept: Kept | null;
+	/** Counts its lives, and changes whenever one ends. */
+	life = 0;
+	/** Closed for the last time. */
+	hasLeft = false;
+	#isLeaving = false;
+	/** What happened in its lives. */
+	readonly seen = { lives: 0, stops: 0, closes: 0, tornBytes: 0, recycled: 0, segments: 0 };
+	readonly #cluster: Cluster;
+	readonly #random: SimulatedRandom;
+
+	constructor(cluster: Cluster, id: number) {
+		this.id = id;
+		this.#cluster = cluster;
+		this.machine = cluster.world.machine(`r${id}`);
+		this.#random = cluster.world.random.fork(`node ${id}`);
+		this.machine.clock.rate = cluster.plan.clockRates[id - 1]!;
+		this.kept = cluster.plan.retainBytes === Number.POSITIVE_INFINITY ? null : { index: 0 };
+		const guard = (work: () => void) => cluster.ledger.guard(work);
+		this.machine.disk.onDurable = (path, bytes) => {
+			guard(() => {
+				// What recovery writes makes a torn flush a shorter one; `recovered` judges that.
+				const isFlush = isSegment(path) && this.parts !== null;
+				const fault = isFlush ? this.witness.written(bytes) : null;
+				demand(fault === null, `${path}: ${fault}`);
+			});
+		};
+		this.machine.disk.onTorn = (path, bytes) => {
+			if (isSegment(path) && this.parts !== null) this.witness.torn(bytes);
+		};
+	}
+
+	get name(): string {
+		return this.machine.name;
+	}
+
+	get isLeader(): boolean {
+		return this.parts?.raft.leader === this.id && this.replica?.stopped === null;
+	}
+
+	start(): void {
+		if (this.machine.running) return;
+		const doors = this.machine.start();
+		this.life += 1;
+		this.seen.lives += 1;
+		const { life } = this;
+		this.#cluster.note(`r${this.id} starts`);
+		this.#open(doors).then(
+			(replica) => {
+				if (life !== this.life) return;
+				this.replica = replica;
+				replica.on('stopped', (error) => this.#stopped(error));
+			},
+			(error: Error) => this.#failedToOpen(error),
+		);
+	}
+
+	#open(doors: ProcessDoors): Promise<Replica> {
+		const { plan, ledger } = this.#cluster;
+		const random = this.#random.fork(this.life);
+		const { limits, electionTimeoutMs, heartbeatMs, retainBytes, slowApplyChance } = plan;
+		return open(
+			{
+				id: this.id,
+				dir: '/data',
+				peers: this.#cluster.peers,
+				stateMachine: new Recorder(ledger, doors.clock, random, this.kept, slowApplyChance),
+				electionTimeoutMs,
+				heartbeatMs,
+				...(this.kept === null ? {} : { retainBytes }),
+				limits,
+				log: (line) => this.#cluster.note(`r${this.id}: ${line}`),
+			},
+			doors,
+			(parts) => this.#assembled(parts),
+		);
+	}
+
+	/** Everything is recovered, nothing has been done yet. */
+	#assembled(parts: ReplicaParts): void {
+		const { recovered } = parts.log;
+		this.#cluster.ledger.guard(() => {
+			const fault = this.witness.recovered(recovered);
+			demand(fault === null, `replica ${this.id} ${fault}`);
+		});
+		this.parts = parts;
+		// Batches that were compacted are known to have been compared in an earlier life.
+		this.committed = recovered.base.index;
+		this.seen.tornBytes += recovered.tornBytes;
+	}
+
+	#failedToOpen(error: Error): void {
+		this.#cluster.note(`r${this.id} does not open: ${error.message}`);
+		const isExpected = this.mayFail && error instanceof DiskError;
+		if (!isExpected) {
+			this.#cluster.ledger.violation ??= new Violation(
+				`replica ${this.id} does not open: ${error.stack}`,
+			);
+		}
+		this.#comeBack();
+	}
+
+	/** The replica has stopped for good: only a disk error may do that. */
+	#stopped(error: Error): void {
+		this.seen.stops += 1;
+		if (!(this.mayFail && error instanceof DiskError)) {
+			this.#cluster.ledger.violation ??= new Violation(
+				`replica ${this.id} stopped: ${error.stack}`,
+			);
+		}
+		this.close();
+	}
+
+	/** Ends this life in order; the next one begins soon. */
+	close(): void {
+		const { replica, parts, life } = this;
+		if (replica === null || parts === null) return;
+		this.seen.closes += 1;
+		this.#cluster.note(`r${this.id} is closed`);
+		const { scheduler } = this.#cluster.world;
+		replica.close().then(() => {
+			scheduler.schedule(SETTLE_MS, () => {
+				if (life !== this.life) return;
+				this.#cluster.ledger.guard(() => demandNoLeak(parts, replica.status()));
+				this.hasLeft = this.#isLeaving;
+				if (!this.hasLeft) this.#comeBack();
+			});
+		}, this.#cluster.ledger.guardError);
+	}
+
+	/** Closes it for the last time. */
+	leave(): void {
+		this.#isLeaving = true;
+		this.close();
+	}
+
+	#comeBack(): void {
+		const { scheduler } = this.#cluster.world;
+		const { life } = this;
+		scheduler.schedule(this.#random.between(0, 500), () => {
+			if (life !== this.life) return;
+			this.end(false);
+			this.machine.disk.forgetFaults();
+			this.mayFail = false;
+			this.start();
+		});
+	}
+
+	/** The process dies: in a power failure, or killed. */
+	end(isPowerFailure: boolean): void {
+		if (!this.machine.running) return;
+		this.#cluster.note(`r${this.id} ${isPowerFailure ? 'crashes' : 'is killed'}`);
+		const counters = this.parts?.log.counters();
+		this.seen.recycled += counters?.['segmentsRecycled'] ?? 0;
+		this.seen.segments += counters?.['segmentsCreated'] ?? 0;
+		this.life += 1;
+		if (isPowerFailure) this.machine.crash();
+		else this.machine.kill();
+		this.parts = null;
+		this.replica = null;
+		this.outstanding = 0;
+	}
+}
+
+export function addressOf(id: number): string {
+	return `r${id}:${PORT}`;
+}
+
+function isSegment(path: string): boolean {
+	return path.endsWith('.segment') && !path.endsWith('unfinished.segment');
+}

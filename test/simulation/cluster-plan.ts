@@ -1,0 +1,110 @@
+import { DEFAULT_LIMITS, type Limits } from '../../src/limits.js';
+import type { SimulatedRandom } from './random.js';
+
+/** Faults, each with the mean time between two of them. */
+export const faultNames = [
+	'cut',
+	'isolate',
+	'one-way',
+	'partial',
+	'slow-link',
+	'crash',
+	'kill',
+	'power-failure',
+	'suspend',
+	'stall',
+	'disk-error',
+	'reopen',
+	'clock-jump',
+] as const;
+export type FaultName = (typeof faultNames)[number];
+
+/** What a seed makes of a cluster. */
+export interface Plan {
+	readonly replicas: number;
+	readonly limits: Limits;
+	readonly electionTimeoutMs: number;
+	readonly heartbeatMs: number;
+	/** Infinite: the whole log is kept, and state machines live in memory. */
+	readonly retainBytes: number;
+	readonly slowApplyChance: number;
+	/** Mean ms from one fault of the kind to the next; infinite = never. */
+	readonly faults: ReadonlyMap<FaultName, number>;
+	/** Mean ms between two of the workload's calls, and how many come at once at most. */
+	readonly callEveryMs: number;
+	readonly burstMax: number;
+	readonly entryBytesMax: number;
+	readonly remoteClients: number;
+	readonly tails: number;
+	/** Per chunk on any wire: the chance that its connection is lost there. */
+	readonly cutChance: number;
+	readonly crumbChance: number;
+	/** Per write to a peer: the chance that a message of the past comes again, or one is lost. */
+	readonly repeatChance: number;
+	readonly dropChance: number;
+	readonly clockRates: readonly number[];
+}
+
+export function drawPlan(random: SimulatedRandom): Plan {
+	const pick = <T>(values: readonly T[]): T => values[random.below(values.length)]!;
+	const replicas = pick([3, 3, 3, 3, 3, 3, 3, 5, 2, 1]);
+	const slabBytes = pick([32_768, 65_536, 131_072]);
+	const frameBytes = slabBytes / 2;
+	const slabsMax = pick([24, 32, 64]);
+	const heartbeatMs = pick([30, 50]);
+	const retainBytes = random.chance(0.3) ? pick([2, 4, 8]) * 65_536 : Number.POSITIVE_INFINITY;
+	const limits: Limits = {
+		...DEFAULT_LIMITS,
+		slabBytes,
+		slabsMax,
+		batchBytes: pick([1024, 4096, frameBytes]),
+		batchEntriesMax: pick([16, 1000]),
+		entryBytesMax: frameBytes - 4096,
+		uncommittedBytesMax: (slabBytes * slabsMax) / pick([2, 4]),
+		waitingBytesMax: 262_144,
+		inflightBytesMax: pick([16_384, 65_536, 262_144]),
+		inflightMessagesMax: pick([2, 8, 256]),
+		tailBytesMax: pick([1, 16_384, 131_072]),
+		appendBytesMax: pick([4096, 65_536]),
+		flushBytesMax: pick([4096, 65_536, 1_048_576]),
+		readSlabsMax: 4,
+		readsMax: 64,
+		clientBytesMax: 65_536,
+		sessionsMax: 1000,
+		segmentBytes: pick([73_728, 131_072, 262_144]),
+		segmentsAhead: pick([1, 2]),
+		freeBytesMin: 4096,
+	};
+	return {
+		replicas,
+		limits,
+		heartbeatMs,
+		electionTimeoutMs: 300,
+		retainBytes,
+		slowApplyChance: random.chance(0.3) ? random.next() * 0.3 : 0,
+		faults: drawFaults(random, replicas),
+		callEveryMs: pick([4, 15, 40]),
+		burstMax: pick([1, 4, 20]),
+		entryBytesMax: pick([200, 2000, frameBytes - 4096]),
+		remoteClients: random.below(3),
+		tails: random.below(3),
+		cutChance: random.chance(0.3) ? random.next() * 0.003 : 0,
+		crumbChance: random.chance(0.3) ? random.next() * 0.3 : 0.01,
+		repeatChance: random.chance(0.3) ? random.next() * 0.1 : 0,
+		dropChance: random.chance(0.3) ? random.next() * 0.1 : 0,
+		clockRates: Array.from({ length: replicas }, () =>
+			random.chance(0.3) ? random.between(0.9, 1.1) : 1,
+		),
+	};
+}
+
+/** Each seed leaves out some kinds, so that every mixture comes to pass. */
+function drawFaults(random: SimulatedRandom, replicas: number): Map<FaultName, number> {
+	const faults = new Map<FaultName, number>();
+	const share = random.between(0.2, 0.9);
+	for (const name of faultNames) {
+		const everyMs = random.between(500, 6000) * (replicas === 1 ? 2 : 1);
+		faults.set(name, random.chance(share) ? everyMs : Number.POSITIVE_INFINITY);
+	}
+	return faults;
+}

@@ -1,0 +1,178 @@
+import { Cluster } from './cluster.js';
+import { Clients } from './cluster-clients.js';
+import { Faults } from './cluster-faults.js';
+import { drawPlan, type Plan } from './cluster-plan.js';
+import { demand } from './invariants.js';
+import { World } from './world.js';
+
+export interface RunOptions {
+	/** Events until the cluster is healed. */
+	readonly steps?: number;
+	/** Virtual time until then, at most. Default 6,000. */
+	readonly hostileMs?: number;
+	/** For plans that a test wants rather than draws. */
+	readonly plan?: Partial<Plan>;
+}
+
+/** What a run came to. */
+export interface Outcome {
+	readonly seed: string;
+	readonly hash: string;
+	readonly steps: number;
+	readonly virtualMs: number;
+	readonly replicas: number;
+	/** How much happened. */
+	readonly seen: Readonly<Record<string, number>>;
+}
+
+/** A run that went wrong: says how to see it again, and what came before. */
+export class SimulationFailed extends Error {
+	constructor(seed: string, steps: number, cluster: Cluster, cause: unknown) {
+		const why = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+		super(
+			`seed ${seed}, step ${steps}, ${cluster.world.now.toFixed(3)} ms\n${cluster.story}\n${why}\n` +
+				`again: npm run sim -- --seed ${seed}`,
+			{ cause },
+		);
+	}
+}
+
+/** By then a healed cluster has a leader, and everybody has everything. */
+const RECOVERY_MS = 20_000;
+const CHANGE_MS = 1000;
+
+/** One whole run of a seed: a hostile time, then peace, then a power failure, and everything is still there. */
+export async function simulate(seed: number | string, options: RunOptions = {}): Promise<Outcome> {
+	const world = new World(seed);
+	const plan = { ...drawPlan(world.random.fork('plan')), ...options.plan };
+	const cluster = new Cluster(world, plan);
+	const run = new Run(cluster);
+	try {
+		return await run.all(options);
+	} catch (error) {
+		throw new SimulationFailed(world.seed, run.steps, cluster, error);
+	}
+}
+
+class Run {
+	readonly #cluster: Cluster;
+	readonly #faults: Faults;
+	readonly #clients: Clients;
+	steps = 0;
+
+	constructor(cluster: Cluster) {
+		this.#cluster = cluster;
+		this.#faults = new Faults(cluster);
+		this.#clients = new Clients(cluster);
+	}
+
+	async all({ steps = Number.POSITIVE_INFINITY, hostileMs = 6000 }: RunOptions): Promise<Outcome> {
+		for (const node of this.#cluster.nodes) node.start();
+		this.#clients.begin();
+		this.#faults.begin();
+		await this.#until(() => this.steps >= steps, hostileMs);
+		this.#faults.heal();
+		this.#clients.end();
+		await this.#agree('after everything is healed');
+		await this.#losePower();
+		await this.#close();
+		this.#cluster.judge.demandSameLogs();
+		return this.#outcome();
+	}
+
+	#until(condition: () => boolean, withinMs: number): Promise<boolean> {
+		return this.#cluster.world.until(() => {
+			this.steps += 1;
+			this.#cluster.check();
+			return condition();
+		}, withinMs);
+	}
+
+	/** Liveness: a new entry goes through, and reaches everybody. */
+	async #agree(when: string): Promise<void> {
+		const { nodes, judge, ledger } = this.#cluster;
+		const before = judge.committedIndex;
+		let isAsking = false;
+		const ask = () => {
+			const leader = nodes.find((node) => node.isLeader);
+			if (isAsking || leader?.replica == null) return;
+			isAsking = true;
+			this.#clients.propose(leader, leader.replica).then(() => {
+				isAsking = false;
+			});
+		};
+		const isDone = () => {
+			if (judge.committedIndex === before || ledger.acknowledged <= before) {
+				ask();
+				return false;
+			}
+			return nodes.every((node) => this.#hasEverything(node.id));
+		};
+		const deadline = this.#cluster.world.now + RECOVERY_MS;
+		const isAlive = await this.#until(isDone, RECOVERY_MS);
+		demand(isAlive, () => `no agreement ${when}: ${this.#describe()}`);
+		demand(this.#cluster.world.now <= deadline, 'it was in time');
+	}
+
+	/** Has this replica applied what is acknowledged? One that needs what its leader has compacted can't. */
+	#hasEverything(id: number): boolean {
+		const { nodes, ledger } = this.#cluster;
+		const { parts } = nodes[id - 1]!;
+		if (parts === null) return false;
+		const leader = nodes.find((node) => node.isLeader)?.parts;
+		if (leader == null) return false;
+		if (leader.raft.needsSnapshot(id)) return true;
+		return parts.applier.applied >= ledger.acknowledged;
+	}
+
+	/** All machines lose their power at once; what was acknowledged must be there when they are back. */
+	async #losePower(): Promise<void> {
+		const { nodes, ledger } = this.#cluster;
+		const { acknowledged } = ledger;
+		for (const node of nodes) node.end(true);
+		await this.#until(() => false, CHANGE_MS);
+		for (const node of nodes) node.start();
+		await this.#agree('after the power came back');
+		demand(ledger.acknowledged >= acknowledged, 'what was acknowledged is there');
+	}
+
+	/** Everybody goes in order; no memory is held by anybody then. */
+	async #close(): Promise<void> {
+		await this.#clients.close();
+		const { nodes } = this.#cluster;
+		for (const node of nodes) node.leave();
+		const isClosed = await this.#until(() => nodes.every((node) => node.hasLeft), CHANGE_MS * 5);
+		demand(isClosed, 'a replica that is closed comes to an end');
+	}
+
+	#describe(): string {
+		const replicas = this.#cluster.nodes.map(({ id, parts, replica, machine }) => {
+			if (parts === null) return `${id}: ${machine.running ? 'opening' : 'down'}`;
+			const { raft, applier, pool } = parts;
+			return (
+				`${id}: role ${raft.role} term ${raft.term} leader ${raft.leader} last ${raft.lastIndex} persisted ` +
+				`${raft.persisted} committed ${raft.committed} applied ${applier.applied} slabs ${pool.available} ` +
+				`${replica?.stopped?.message ?? ''}`
+			);
+		});
+		return `acknowledged ${this.#cluster.ledger.acknowledged}\n${replicas.join('\n')}`;
+	}
+
+	#outcome(): Outcome {
+		const { world, plan, ledger, judge, nodes, seen } = this.#cluster;
+		const totals: Record<string, number> = { ...seen, ...ledger.seen, ...judge.seen };
+		for (const node of nodes) {
+			for (const [name, count] of Object.entries(node.seen))
+				totals[name] = (totals[name] ?? 0) + count;
+		}
+		for (const [name, count] of this.#faults.seen) totals[`fault ${name}`] = count;
+		return {
+			seed: world.seed,
+			hash: world.hash,
+			steps: this.steps,
+			virtualMs: world.now,
+			replicas: plan.replicas,
+			seen: totals,
+		};
+	}
+}

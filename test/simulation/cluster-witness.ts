@@ -1,0 +1,139 @@
+import {
+	batchHeaderChecksum,
+	batchIndex,
+	batchLastIndex,
+	batchParent,
+	batchTerm,
+	batchTime,
+	isBatch,
+} from '../../src/format/batch.js';
+import { frameLength } from '../../src/format/frame.js';
+import { Memory } from '../../src/format/memory.js';
+import {
+	FLUSH_MARK_BYTES,
+	isFlushMark,
+	isSegmentHeader,
+	readFlushMark,
+	SEGMENT_HEADER_BYTES,
+} from '../../src/format/segment-frames.js';
+import type { Recovered } from '../../src/log/types.js';
+
+/** One batch as it lies in a log. The checksum covers the parent's, so it stands for all that is before it. */
+export interface SeenBatch {
+	readonly first: number;
+	readonly last: number;
+	readonly term: number;
+	readonly checksum: number;
+	readonly parent: number;
+	readonly time: number;
+}
+
+export function seenBatch(memory: Memory, offset: number): SeenBatch {
+	return {
+		first: batchIndex(memory, offset),
+		last: batchLastIndex(memory, offset),
+		term: batchTerm(memory, offset),
+		checksum: batchHeaderChecksum(memory, offset),
+		parent: batchParent(memory, offset),
+		time: batchTime(memory, offset),
+	};
+}
+
+/** What one flush says, read by no code of `src/log`. */
+interface Flush {
+	readonly term: number;
+	readonly vote: number;
+	/** The log's end before the batches: what lay behind it is cut. */
+	readonly index: number;
+	readonly batches: readonly SeenBatch[];
+}
+
+function readFlush(bytes: Uint8Array): Flush | null {
+	const memory = new Memory(bytes.length);
+	memory.bytes.set(bytes);
+	const at = isSegmentHeader(memory, 0) ? SEGMENT_HEADER_BYTES : 0;
+	if (!isFlushMark(memory, at)) return null;
+	const { term, vote, index } = readFlushMark(memory, at);
+	const batches: SeenBatch[] = [];
+	let offset = at + FLUSH_MARK_BYTES;
+	while (offset < bytes.length && isBatch(memory, offset)) {
+		batches.push(seenBatch(memory, offset));
+		offset += frameLength(memory, offset);
+	}
+	return { term, vote, index, batches };
+}
+
+/**
+ * What one machine's disk holds for certain, from the writes that have passed its door. It survives crashes, and what
+ * a replica recovers, acknowledges or votes is measured against it.
+ */
+export class DiskWitness {
+	/** The log, without what was cut. Nothing is dropped from the front, whatever the replica compacts. */
+	batches: SeenBatch[] = [];
+	term = 0;
+	vote = 0;
+	/** A flush that was under way when the power failed: nobody knows whether it is there as a whole. */
+	#torn: Flush | null = null;
+
+	get last(): SeenBatch | undefined {
+		return this.batches.at(-1);
+	}
+
+	/** A durable write to a segment. @returns what is wrong with it */
+	written(bytes: Uint8Array): string | null {
+		const flush = readFlush(bytes);
+		if (flush === null) return 'a flush begins with its mark';
+		if (flush.term < this.term) return 'a durable term goes back';
+		this.#apply(flush);
+		return null;
+	}
+
+	/** A write to a segment that came to nothing, or to a part, or to all of it. */
+	torn(bytes: Uint8Array): void {
+		this.#torn = readFlush(bytes);
+	}
+
+	/** A replica has read its log. @returns what it should have found, if it didn't */
+	recovered(recovered: Recovered): string | null {
+		const torn = this.#torn;
+		this.#torn = null;
+		if (this.#isWhat(recovered)) return null;
+		// Of a torn flush, recovery keeps the batches before the damage.
+		for (let kept = 0; torn !== null && kept <= torn.batches.length; kept++) {
+			this.#apply({ ...torn, batches: torn.batches.slice(0, kept) });
+			if (this.#isWhat(recovered)) return null;
+		}
+		const { end, term, vote } = recovered;
+		return (
+			`recovered (${end.index}, checksum ${end.checksum}), term ${term}, vote ${vote}; durable was ` +
+			`(${this.last?.last ?? 0}, checksum ${this.last?.checksum ?? 0}), term ${this.term}, vote ${this.vote}`
+		);
+	}
+
+	/** The batch that holds `index`. */
+	find(index: number): SeenBatch | undefined {
+		let low = 0;
+		let high = this.batches.length - 1;
+		while (low < high) {
+			const middle = (low + high) >>> 1;
+			if (this.batches[middle]!.last < index) low = middle + 1;
+			else high = middle;
+		}
+		const batch = this.batches[low];
+		return batch !== undefined && batch.first <= index && index <= batch.last ? batch : undefined;
+	}
+
+	#isWhat({ end, term, vote }: Recovered): boolean {
+		const isSameEnd =
+			(this.last?.last ?? 0) === end.index &&
+			(this.last?.checksum ?? end.checksum) === end.checksum;
+		return isSameEnd && this.term === term && this.vote === vote;
+	}
+
+	#apply(flush: Flush): void {
+		while ((this.last?.last ?? 0) > flush.index) this.batches.pop();
+		this.batches.push(...flush.batches);
+		this.term = flush.term;
+		this.vote = flush.vote;
+	}
+}

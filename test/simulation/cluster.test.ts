@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { drawPlan } from './cluster-plan.js';
+import { simulate } from './cluster-run.js';
+import { SimulatedRandom } from './random.js';
+
+const SEEDS = 120;
+const GROUPS = 6;
+
+describe('whole replicas on simulated doors', () => {
+	// In groups, so that a failure names fewer seeds; each run names its own as well.
+	for (let group = 0; group < GROUPS; group++) {
+		const first = 1 + (group * SEEDS) / GROUPS;
+		const last = first + SEEDS / GROUPS - 1;
+		it(`keep every promise, seeds ${first} to ${last}`, async () => {
+			const seen: Record<string, number> = {};
+			for (let seed = first; seed <= last; seed++) {
+				const outcome = await simulate(seed);
+				for (const [name, count] of Object.entries(outcome.seen))
+					seen[name] = (seen[name] ?? 0) + count;
+			}
+			// A world in which nothing happens proves nothing.
+			for (const name of [
+				'acknowledged',
+				'reads',
+				'tailed',
+				'elections',
+				'fault crash',
+				'tornBytes',
+			])
+				expect(seen[name], name).toBeGreaterThan(0);
+		});
+	}
+
+	it('do the same again from the same seed', async () => {
+		const first = await simulate('again');
+		expect(await simulate('again')).toEqual(first);
+		expect((await simulate('another')).hash).not.toBe(first.hash);
+	});
+
+	it('are of every size', () => {
+		const sizes = new Set<number>();
+		for (let seed = 0; seed < 100; seed++)
+			sizes.add(drawPlan(new SimulatedRandom(`${seed}`)).replicas);
+		expect([...sizes].sort()).toEqual([1, 2, 3, 5]);
+	});
+});

@@ -1,0 +1,146 @@
+import { Memory } from '../../src/format/memory.js';
+import {
+	emptyMessage,
+	isMessage,
+	MESSAGE_BYTES_MIN,
+	MessageFrameKind,
+	messageBatches,
+	readMessage,
+} from '../../src/format/message.js';
+import { MessageKind } from '../../src/raft/types.js';
+import { addressOf, ClusterNode } from './cluster-node.js';
+import type { Plan } from './cluster-plan.js';
+import { batchAt, demand, Judge } from './invariants.js';
+import type { SimulatedRandom } from './random.js';
+import { Ledger } from './workload.js';
+import type { World } from './world.js';
+
+const LINES_KEPT = 60;
+/** How many messages of the past are kept for each direction, to be sent again. */
+const PAST_KEPT = 16;
+
+/** Whole replicas on the machines of a world, watched by a judge. */
+export class Cluster {
+	readonly world: World;
+	readonly plan: Plan;
+	readonly ledger: Ledger;
+	readonly nodes: readonly ClusterNode[];
+	readonly judge: Judge;
+	readonly peers: Readonly<Record<number, string>>;
+	/** Whether messages may be repeated and lost now. */
+	isHostile = true;
+	readonly seen = { repeated: 0, dropped: 0 };
+	readonly #lines: string[] = [];
+	readonly #random: SimulatedRandom;
+	readonly #past = new Map<string, Uint8Array[]>();
+	readonly #scratch = new Memory(MESSAGE_BYTES_MIN);
+	readonly #message = emptyMessage(0);
+
+	constructor(world: World, plan: Plan) {
+		this.world = world;
+		this.plan = plan;
+		this.#random = world.random.fork('wire');
+		this.ledger = new Ledger(world.random.fork('ledger'), plan.entryBytesMax);
+		const ids = Array.from({ length: plan.replicas }, (_, i) => i + 1);
+		this.peers = Object.fromEntries(ids.map((id) => [id, addressOf(id)]));
+		const { cutChance, crumbChance } = plan;
+		Object.assign(world.network.defaults, { cutChance, crumbChance });
+		this.nodes = ids.map((id) => new ClusterNode(this, id));
+		this.judge = new Judge(this.nodes);
+		world.network.tap = (from, to, slices) => this.#sent(from, to, slices);
+	}
+
+	/** For the story that is told when something goes wrong. */
+	note(line: string): void {
+		this.#lines.push(`${this.world.now.toFixed(3).padStart(12)}  ${line}`);
+		if (this.#lines.length > LINES_KEPT) this.#lines.shift();
+	}
+
+	get story(): string {
+		return this.#lines.join('\n');
+	}
+
+	/** Between two events: throws what is wrong. */
+	check(): void {
+		if (this.ledger.violation !== null) throw this.ledger.violation;
+		const { handlerErrors } = this.world.network;
+		if (handlerErrors.length > 0) throw handlerErrors[0];
+		this.judge.look();
+	}
+
+	get names(): string[] {
+		return this.nodes.map((node) => node.name);
+	}
+
+	node(host: string): ClusterNode | undefined {
+		return this.nodes.find((node) => node.name === host);
+	}
+
+	// ---- The wires
+
+	/** A host hands over slices: a frame each, or a run of batches. */
+	#sent(from: string, to: string, slices: readonly Uint8Array[]): readonly Uint8Array[] {
+		const sender = this.node(from);
+		if (sender === undefined || this.node(to) === undefined) return slices.slice();
+		const sent: Uint8Array[] = [];
+		for (const slice of slices) {
+			const isAlone = this.#look(sender, slice);
+			const isDropped = isAlone && this.isHostile && this.#random.chance(this.plan.dropChance);
+			if (isAlone) this.#remember(`${from}>${to}`, slice);
+			if (isDropped) this.seen.dropped += 1;
+			else sent.push(slice);
+		}
+		const past = this.#past.get(`${from}>${to}`);
+		if (past !== undefined && this.isHostile && this.#random.chance(this.plan.repeatChance)) {
+			this.seen.repeated += 1;
+			sent.push(past[this.#random.below(past.length)]!);
+		}
+		return sent;
+	}
+
+	#remember(way: string, slice: Uint8Array): void {
+		let past = this.#past.get(way);
+		if (past === undefined) {
+			past = [];
+			this.#past.set(way, past);
+		}
+		if (past.length < PAST_KEPT) past.push(slice.slice());
+		else past[this.#random.below(PAST_KEPT)] = slice.slice();
+	}
+
+	/** @returns whether it is a message of Raft on which no batches follow */
+	#look(sender: ClusterNode, slice: Uint8Array): boolean {
+		if (slice.length !== MESSAGE_BYTES_MIN) return false;
+		this.#scratch.bytes.set(slice);
+		if (!isMessage(this.#scratch, 0)) return false;
+		readMessage(this.#scratch, 0, this.#message);
+		if (this.#message.kind > MessageFrameKind.voteResponse) return false;
+		this.ledger.guard(() => this.#judgeMessage(sender));
+		return messageBatches(this.#scratch, 0) === 0;
+	}
+
+	/** Rules 1, 2 and 5: what a replica says is what its disk holds. */
+	#judgeMessage({ id, witness }: ClusterNode): void {
+		const { kind, term, rejected, to, index } = this.#message;
+		const isPromise =
+			kind !== MessageKind.preVote && (kind !== MessageKind.preVoteResponse || rejected);
+		if (!isPromise) return;
+		const who = `replica ${id} in term ${term}`;
+		demand(witness.term >= term, `${who} speaks of a term that is not durable`);
+		const vote = witness.term === term ? witness.vote : 0;
+		if (kind === MessageKind.vote) demand(vote === id, `${who} has no durable vote for itself`);
+		if (kind === MessageKind.voteResponse && !rejected) {
+			demand(vote === to, `${who} gives a vote that is not durable`);
+		}
+		if (kind !== MessageKind.appendResponse || rejected || index === 0) return;
+		const durable = witness.find(index);
+		demand(durable?.last === index, `${who} acknowledges ${index}, which is not durable`);
+		const leader = this.nodes[to - 1]!;
+		if (!leader.isLeader || leader.parts?.raft.term !== term) return;
+		const asked = batchAt(leader, index);
+		demand(
+			asked?.checksum === durable.checksum,
+			`${who} acknowledges ${index}, which is another than the leader's`,
+		);
+	}
+}

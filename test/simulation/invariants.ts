@@ -1,0 +1,184 @@
+import type { ReplicaParts } from '../../src/replica/open.js';
+import type { ReplicaStatus } from '../../src/replica/types.js';
+import type { DiskWitness } from './cluster-witness.js';
+import { type SeenBatch, seenBatch } from './cluster-witness.js';
+
+/** What SAFETY.md forbids has happened. */
+export class Violation extends Error {}
+
+export function demand(condition: boolean, what: string | (() => string)): asserts condition {
+	if (!condition) throw new Violation(typeof what === 'string' ? what : what());
+}
+
+/** What the judge knows of one replica. */
+export interface Watched {
+	readonly id: number;
+	readonly witness: DiskWitness;
+	/** Null while it isn't running. */
+	readonly parts: ReplicaParts | null;
+	/** Of this life: how far its commit index was seen and compared. */
+	committed: number;
+	/** The term in which it was last seen as leader. */
+	ledTerm: number;
+}
+
+/** The batch that holds `index` in a replica's log, wherever that lies. */
+export function batchAt({ parts, witness }: Watched, index: number): SeenBatch | undefined {
+	const window = parts?.window;
+	const i = window === undefined ? -1 : window.find(index);
+	if (window === undefined || i < 0) return witness.find(index);
+	const { slab, offset } = window.at(i);
+	return seenBatch(slab, offset);
+}
+
+interface Committed extends SeenBatch {
+	/** The lowest term in which some replica knew it. */
+	readonly knownIn: number;
+}
+
+/**
+ * Watches whole replicas from outside, with knowledge that none of them has, and throws at the first event that
+ * breaks what Raft promises (figure 3 of the paper) or what an acknowledgement says.
+ */
+export class Judge {
+	readonly #replicas: readonly Watched[];
+	/** All that was ever committed, in order, as first known anywhere. */
+	readonly committed: Committed[] = [];
+	/** How much happened: a world in which nothing does proves nothing. */
+	readonly seen = { elections: 0, commits: 0 };
+	readonly #leaderOf = new Map<number, number>();
+
+	constructor(replicas: readonly Watched[]) {
+		this.#replicas = replicas;
+	}
+
+	get committedIndex(): number {
+		return this.committed.at(-1)?.last ?? 0;
+	}
+
+	/** Looks at everybody, between two events. */
+	look(): void {
+		for (const replica of this.#replicas) {
+			if (replica.parts === null) continue;
+			const { raft } = replica.parts;
+			raft.invariants();
+			if (raft.leader === replica.id && raft.term !== replica.ledTerm) {
+				this.#elected(replica, raft.term);
+			}
+			demand(raft.committed >= replica.committed, 'the commit index never goes back');
+			if (raft.committed > replica.committed) this.#committed(replica, raft.committed, raft.term);
+		}
+	}
+
+	/** Election safety, and leader completeness. */
+	#elected(replica: Watched, term: number): void {
+		replica.ledTerm = term;
+		this.seen.elections += 1;
+		const other = this.#leaderOf.get(term) ?? replica.id;
+		demand(other === replica.id, `term ${term} has two leaders: ${other} and ${replica.id}`);
+		this.#leaderOf.set(term, replica.id);
+		const before = this.committed.findLast((batch) => batch.knownIn < term);
+		if (before === undefined) return;
+		// The checksum covers the parent's: one that is the same has the same behind it.
+		const own = batchAt(replica, before.last);
+		demand(
+			own?.checksum === before.checksum,
+			() => `leader ${replica.id} of term ${term} lacks index ${before.last}, committed before`,
+		);
+	}
+
+	/** State machine safety, and rules 1, 5 and 29: what is committed is on the disks of a majority. */
+	#committed(replica: Watched, committed: number, term: number): void {
+		let index = replica.committed + 1;
+		replica.committed = committed;
+		while (index <= committed) {
+			const batch = batchAt(replica, index);
+			demand(
+				batch !== undefined,
+				`replica ${replica.id} committed ${index}, which nobody can find`,
+			);
+			demand(batch.last <= committed, 'batches are committed whole');
+			const known = this.#find(batch.last);
+			if (known === undefined) this.#learn(batch, term);
+			else {
+				demand(
+					known.checksum === batch.checksum,
+					() =>
+						`replica ${replica.id} committed another entry at ${index} than was committed before`,
+				);
+			}
+			index = batch.last + 1;
+		}
+	}
+
+	#learn(batch: SeenBatch, term: number): void {
+		const previous = this.committed.at(-1);
+		demand(batch.first === this.committedIndex + 1, 'commits leave no gap');
+		if (previous !== undefined) {
+			demand(batch.parent === previous.checksum, 'a committed batch names the one before');
+			demand(batch.time >= previous.time, 'time never goes back along the log');
+			demand(batch.term >= previous.term, 'terms never go back along the log');
+		}
+		let holders = 0;
+		for (const { witness } of this.#replicas) {
+			if (witness.find(batch.last)?.checksum === batch.checksum) holders += 1;
+		}
+		demand(
+			holders > this.#replicas.length / 2,
+			() => `index ${batch.last} is committed, and durable on ${holders} disks only`,
+		);
+		this.seen.commits += 1;
+		this.committed.push({ ...batch, knownIn: term });
+	}
+
+	/** The committed batch that holds `index`. */
+	find(index: number): SeenBatch | undefined {
+		let low = 0;
+		let high = this.committed.length - 1;
+		while (low < high) {
+			const middle = (low + high) >>> 1;
+			if (this.committed[middle]!.last < index) low = middle + 1;
+			else high = middle;
+		}
+		const batch = this.committed[low];
+		return batch !== undefined && batch.first <= index && index <= batch.last ? batch : undefined;
+	}
+
+	#find(last: number): Committed | undefined {
+		let low = 0;
+		let high = this.committed.length - 1;
+		while (low <= high) {
+			const middle = (low + high) >>> 1;
+			const batch = this.committed[middle]!;
+			if (batch.last === last) return batch;
+			if (batch.last < last) low = middle + 1;
+			else high = middle - 1;
+		}
+		demand(last > this.committedIndex, 'batches have the same borders everywhere');
+		return undefined;
+	}
+
+	/** After everything is healed: the same log everywhere, up to the same end. */
+	demandSameLogs(): void {
+		for (const replica of this.#replicas) {
+			for (const batch of this.committed) {
+				const own = replica.witness.find(batch.last);
+				if (own === undefined && batch.last > replica.committed) break;
+				demand(
+					own?.checksum === batch.checksum,
+					() => `replica ${replica.id} has another log than the others at ${batch.last}`,
+				);
+			}
+		}
+	}
+}
+
+/** Every slab is back where it came from, except for what the open batch of proposals holds. */
+export function demandNoLeak(parts: ReplicaParts, status: ReplicaStatus): void {
+	demand(parts.window.count === 0, `replica ${status.id} is closed, and its window holds batches`);
+	demand(
+		parts.pool.available === parts.pool.slabsMax,
+		() =>
+			`replica ${status.id} is closed, and ${parts.pool.slabsMax - parts.pool.available} slabs are held`,
+	);
+}

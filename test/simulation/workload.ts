@@ -1,0 +1,244 @@
+import {
+	Busy,
+	MillraceError,
+	NoSpace,
+	NotLeader,
+	SessionError,
+	Stopped,
+	TooLarge,
+	Unavailable,
+} from '../../src/errors.js';
+import type { BatchView } from '../../src/format/batch-view.js';
+import type { Clock } from '../../src/io.js';
+import type { StateMachine } from '../../src/replica/types.js';
+import { demand, Violation } from './invariants.js';
+import type { SimulatedRandom } from './random.js';
+
+/** Errors that promise that nothing was appended: such an entry must never be applied. */
+const REFUSALS = [NotLeader, Busy, TooLarge, NoSpace, Stopped, SessionError, Unavailable];
+
+const NUMBER_BYTES = 4;
+
+/**
+ * Every entry that any client ever proposed, by its number, and what became of it. Each number is proposed once, so
+ * that it must be applied at most once; an entry without bytes has no number.
+ */
+export class Ledger {
+	readonly #random: SimulatedRandom;
+	readonly #bytesMax: number;
+	/** By number. */
+	readonly #lengths: number[] = [0];
+	readonly #refused = new Set<number>();
+	readonly #indexOf = new Map<number, number>();
+	/** By index: the number of the entry that was applied there; undefined where nothing is known. */
+	readonly #applied: (number | undefined)[] = [];
+	/** The first violation seen where nobody could throw it. */
+	violation: Error | null = null;
+	/** The highest index that anybody was told is applied. */
+	acknowledged = 0;
+	readonly seen = { proposed: 0, acknowledged: 0, refused: 0, unknown: 0, reads: 0, tailed: 0 };
+
+	constructor(random: SimulatedRandom, bytesMax: number) {
+		this.#random = random;
+		this.#bytesMax = bytesMax;
+	}
+
+	/** A new entry. */
+	entry(): Uint8Array {
+		this.seen.proposed += 1;
+		const { next } = this.#draw();
+		const bytes = new Uint8Array(next);
+		if (next === 0) return bytes;
+		const number = this.#lengths.push(next) - 1;
+		bytes.fill(number & 0xff);
+		new DataView(bytes.buffer).setUint32(0, number);
+		return bytes;
+	}
+
+	#draw(): { next: number } {
+		const kind = this.#random.next();
+		if (kind < 0.02) return { next: 0 };
+		if (kind < 0.04) return { next: this.#bytesMax };
+		const most = kind < 0.2 ? this.#bytesMax / 4 : 300;
+		return { next: NUMBER_BYTES + this.#random.below(Math.max(1, most - NUMBER_BYTES)) };
+	}
+
+	/** Some replica applies this entry at this index. */
+	apply(index: number, entry: Uint8Array): number {
+		const number = this.#read(entry);
+		const before = this.#applied[index];
+		demand(
+			before === undefined || before === number,
+			`index ${index} holds ${before} and ${number}`,
+		);
+		demand(!this.#refused.has(number), `entry ${number} was refused, and is applied at ${index}`);
+		if (before !== undefined) return number;
+		this.#applied[index] = number;
+		if (number === 0) return number;
+		const other = this.#indexOf.get(number);
+		demand(other === undefined, `entry ${number} is applied at ${other} and at ${index}`);
+		this.#indexOf.set(number, index);
+		return number;
+	}
+
+	/** A tail that was asked for entries from `from` on brings this one next. */
+	tailed(from: number, index: number, entry: Uint8Array): void {
+		this.seen.tailed += 1;
+		demand(index >= from, 'a tail does not go back');
+		for (let i = from; i < index; i++)
+			demand(this.#applied[i] === undefined, `a tail leaves out ${i}`);
+		const number = this.#read(entry);
+		const known = this.#applied[index];
+		demand(
+			known === undefined || known === number,
+			`a tail has ${number} at ${index}, not ${known}`,
+		);
+	}
+
+	#read(entry: Uint8Array): number {
+		if (entry.length === 0) return 0;
+		const number = new DataView(entry.buffer, entry.byteOffset, entry.length).getUint32(0);
+		demand(entry.length === this.#lengths[number], `entry ${number} has another length`);
+		const last = entry.length === NUMBER_BYTES ? number & 0xff : entry[entry.length - 1];
+		demand(last === (number & 0xff), `entry ${number} has other bytes`);
+		return number;
+	}
+
+	/** A proposer was told that its entry is applied at this index; 0: somewhere. */
+	acknowledge(index: number, entry: Uint8Array): number {
+		this.seen.acknowledged += 1;
+		const number = this.#read(entry);
+		const at = index === 0 ? (this.#indexOf.get(number) ?? 0) : index;
+		if (number !== 0 || index !== 0)
+			demand(this.#applied[at] === number, `entry ${number} is acknowledged, and not applied`);
+		this.acknowledged = Math.max(this.acknowledged, at);
+		return number;
+	}
+
+	/** A proposal has failed. */
+	failed(error: unknown, entries: readonly Uint8Array[]): void {
+		// Who comes with a signal that is aborted already proposes nothing.
+		const isAborted = error instanceof Error && error.name === 'AbortError';
+		demand(isAborted || error instanceof MillraceError, `an operating error, not ${error}`);
+		if (!isAborted && !REFUSALS.some((refusal) => error instanceof refusal)) {
+			this.seen.unknown += entries.length;
+			return;
+		}
+		this.seen.refused += entries.length;
+		for (const entry of entries) {
+			const number = this.#read(entry);
+			if (number === 0) continue;
+			const index = this.#indexOf.get(number);
+			demand(
+				index === undefined,
+				`entry ${number} is refused (${error.name}), and applied at ${index}`,
+			);
+			this.#refused.add(number);
+		}
+	}
+
+	readonly guardError = (error: unknown): void => {
+		this.violation ??= error as Error;
+	};
+
+	/** For what is called where nobody can catch it. */
+	guard(work: () => void): void {
+		try {
+			work();
+		} catch (error) {
+			this.violation ??= error as Error;
+		}
+	}
+}
+
+/** What a state machine keeps on disk. */
+export interface Kept {
+	index: number;
+}
+
+/**
+ * The state machine of one life of a replica: it compares what it is given with what the others were given. One that
+ * keeps its state has it on disk, as far as `apply` has come back.
+ */
+export class Recorder implements StateMachine {
+	readonly #ledger: Ledger;
+	readonly #clock: Clock;
+	readonly #random: SimulatedRandom;
+	readonly #kept: Kept | null;
+	readonly #slowChance: number;
+	#isApplying = false;
+	#isClosed = false;
+	/** The index of the last entry applied. */
+	#applied = 0;
+
+	constructor(
+		ledger: Ledger,
+		clock: Clock,
+		random: SimulatedRandom,
+		kept: Kept | null,
+		slowChance: number,
+	) {
+		this.#ledger = ledger;
+		this.#clock = clock;
+		this.#random = random;
+		this.#kept = kept;
+		this.#slowChance = slowChance;
+	}
+
+	open(): number | undefined {
+		this.#applied = this.#kept?.index ?? 0;
+		return this.#kept?.index;
+	}
+
+	apply(batch: BatchView): readonly unknown[] | Promise<readonly unknown[]> {
+		return this.#guarded(() => {
+			demand(!this.#isApplying, 'one batch is applied at a time');
+			demand(!this.#isClosed, 'nothing is applied after the end');
+			if (!this.#random.chance(this.#slowChance)) return this.#record(batch);
+			this.#isApplying = true;
+			return new Promise((resolve, reject) => {
+				this.#clock.after(this.#random.next() * 20, () => {
+					this.#isApplying = false;
+					try {
+						resolve(this.#guarded(() => this.#record(batch)));
+					} catch (error) {
+						reject(error);
+					}
+				});
+			});
+		});
+	}
+
+	#record(batch: BatchView): readonly number[] {
+		const { index, count } = batch;
+		demand(index > this.#applied, 'nothing is applied twice in one life');
+		const numbers: number[] = [];
+		for (let i = 0; i < count; i++) numbers.push(this.#ledger.apply(index + i, batch.entry(i)));
+		this.#applied = index + count - 1;
+		if (this.#kept !== null) this.#kept.index = this.#applied;
+		return numbers;
+	}
+
+	/** Answers with the index it has reached; remote queries are bytes, and so are their answers. */
+	query(query: unknown): unknown {
+		if (!(query instanceof Uint8Array)) return this.#applied;
+		const answer = new Uint8Array(8);
+		new DataView(answer.buffer).setFloat64(0, this.#applied);
+		return answer;
+	}
+
+	close(): void {
+		this.#ledger.guard(() => demand(!this.#isApplying, 'it is closed while it applies'));
+		this.#isClosed = true;
+	}
+
+	/** What goes wrong here would only stop the replica; it shall stop the run. */
+	#guarded<T>(work: () => T): T {
+		try {
+			return work();
+		} catch (error) {
+			if (error instanceof Violation) this.#ledger.violation ??= error;
+			throw error;
+		}
+	}
+}

@@ -17,11 +17,11 @@ import {
 	messageBody,
 	readMessage,
 } from '../format/message.js';
+import { SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
 import type { Outbound } from '../transport/outbound.js';
 import type { Guest, Incoming } from './acceptor.js';
 import type { BatchRun } from './log-cursor.js';
-import { sendRuns } from './peer.js';
 import type { Waiter } from './proposals.js';
 import type { ReplicaStatus } from './types.js';
 
@@ -57,6 +57,11 @@ export interface ClientBackend {
 	wakeClient(client: ClientService): void;
 }
 
+/** What one client's tail may have on its way, about. */
+const TAIL_BYTES = 256 * 1024;
+/** What a pending read takes beside its query, about. */
+const READ_BYTES = 512;
+
 const encoder = new TextEncoder();
 
 function codeOf(error: Error): number {
@@ -81,6 +86,8 @@ export class ClientService implements Guest {
 	/** Counts the tails asked for: a new one ends the one before. */
 	#tail = 0;
 	#onDrained: (() => void) | null = null;
+	/** Of reads that have no answer yet. */
+	#readBytes = 0;
 	#isClosed = false;
 
 	constructor(backend: ClientBackend, outbound: Outbound, incoming: Incoming) {
@@ -90,9 +97,19 @@ export class ClientService implements Guest {
 		outbound.onDone = () => this.#written();
 	}
 
+	/** A client that takes no answers, or asks for too many at once, is not read from meanwhile. */
+	get #hasRoom(): boolean {
+		const { clientBytesMax } = this.#backend.limits;
+		return (
+			this.#backlog.length === 0 &&
+			this.#readBytes < clientBytesMax &&
+			this.#outbound.pendingBytes < clientBytesMax
+		);
+	}
+
 	batch(memory: Memory, offset: number, length: number): boolean {
 		const label = batchSequence(memory, offset);
-		if (this.#backlog.length > 0) return false;
+		if (!this.#hasRoom) return false;
 		const isForeign =
 			batchGroup(memory, offset) !== this.#backend.group ||
 			batchKind(memory, offset) !== BatchKind.entries;
@@ -117,7 +134,7 @@ export class ClientService implements Guest {
 
 	message(memory: Memory, offset: number): boolean {
 		const request = this.#request;
-		if (this.#backlog.length > 0) return false;
+		if (!this.#hasRoom) return false;
 		readMessage(memory, offset, request);
 		const { context } = request;
 		switch (request.kind) {
@@ -196,8 +213,8 @@ export class ClientService implements Guest {
 			const { message, body } = this.#backlog[0]!;
 			if (!this.#outbound.message(message, 0, body)) break;
 			this.#backlog.shift();
-			if (this.#backlog.length === 0) this.#incoming.resume();
 		}
+		if (this.#hasRoom) this.#incoming.resume();
 		this.#backend.wakeClient(this);
 		const callback = this.#onDrained;
 		this.#onDrained = null;
@@ -205,6 +222,8 @@ export class ClientService implements Guest {
 	}
 
 	#read(context: number, query: Uint8Array): void {
+		const bytes = query.length + READ_BYTES;
+		this.#readBytes += bytes;
 		this.#backend
 			.read(query)
 			.then((answer) => {
@@ -216,22 +235,25 @@ export class ClientService implements Guest {
 				}
 				this.#answer(MessageFrameKind.readReply, context, answer ?? new Uint8Array(0));
 			})
-			.catch((error: Error) => this.rejected(MessageFrameKind.readReply, context, error));
+			.catch((error: Error) => this.rejected(MessageFrameKind.readReply, context, error))
+			.finally(() => {
+				this.#readBytes -= bytes;
+				if (this.#hasRoom) this.#incoming.resume();
+			});
 	}
 
 	/** Sends the committed log from `from` on, no faster than the client takes it. */
 	async #sendTail(tail: number, context: number, from: number, follow: boolean): Promise<void> {
 		let next = Math.max(1, from);
 		let isMarked = false;
-		const { appendBytesMax, clientBytesMax } = this.#backend.limits;
 		while (!this.#isClosed && tail === this.#tail) {
 			if (next <= this.#backend.committed) {
-				const run = await this.#backend.committedRun(next, appendBytesMax);
-				if (!this.#isClosed && tail === this.#tail) sendRuns(this.#outbound, run);
+				const run = await this.#backend.committedRun(next, TAIL_BYTES);
+				if (!this.#isClosed && tail === this.#tail) this.#sendCopy(run);
 				run.release();
 				next = run.lastIndex + 1;
 				this.#outbound.flush();
-				if (this.#outbound.pendingBytes > clientBytesMax) await this.#drained();
+				if (this.#outbound.pendingBytes > TAIL_BYTES) await this.#drained();
 				continue;
 			}
 			if (!isMarked) this.#mark(context, this.#backend.committed);
@@ -240,6 +262,18 @@ export class ClientService implements Guest {
 			if (this.#backend.stopped !== null) throw this.#backend.stopped;
 			await new Promise<void>((resolve) => this.#backend.whenCommitted(resolve));
 		}
+	}
+
+	/** A client may take its time, or never read at all: it must not hold the slabs that everybody shares. */
+	#sendCopy(run: BatchRun): void {
+		const copy = new SlabPool(run.bytes, 1).acquire()!;
+		let at = 0;
+		for (const { offset, length } of run.batches) {
+			copy.bytes.set(run.slab.bytes.subarray(offset, offset + length), at);
+			at += length;
+		}
+		this.#outbound.frames(copy, 0, at);
+		copy.release();
 	}
 
 	#drained(): Promise<void> {

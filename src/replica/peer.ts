@@ -146,7 +146,7 @@ export class Peer {
 }
 
 /** Gathers the batches, neighbours in memory as one slice. */
-export function sendRuns(outbound: Outbound, run: BatchRun): void {
+function sendRuns(outbound: Outbound, run: BatchRun): void {
 	let start = run.batches[0]!.offset;
 	let end = start;
 	for (const { offset, length } of run.batches) {

@@ -12,11 +12,11 @@ import {
 import type { Memory } from '../format/memory.js';
 import { MessageFrameKind, type MessageNumbers, messageBody } from '../format/message.js';
 import { DEFAULT_LIMITS } from '../limits.js';
+import { Rejection } from '../transport/rejection.js';
 import type { Call } from './call.js';
 import type { Environment } from './environment.js';
 import { type Frame, Gatherer } from './gatherer.js';
 import type { LeaderFinder, LeaderUser } from './leader-finder.js';
-import { Rejection } from './rejection.js';
 
 /** While fewer frames than this are under way, what a turn brought is sent at its end. From then on it is
  * gathered until a batch is worth sending. */

@@ -7,9 +7,9 @@ import {
 	messageBody,
 } from '../format/message.js';
 import { DEFAULT_LIMITS } from '../limits.js';
+import { Rejection } from '../transport/rejection.js';
 import type { Environment } from './environment.js';
 import type { LeaderFinder, LeaderUser } from './leader-finder.js';
-import { Rejection } from './rejection.js';
 
 interface Read {
 	readonly query: Uint8Array;
@@ -111,6 +111,7 @@ export class Reader implements LeaderUser {
 			case Rejection.notLeader:
 			case Rejection.unknownOutcome:
 			case Rejection.stopped:
+			case Rejection.readFailed:
 				this.#finder.redirect(message.hintTerm, reason);
 				return;
 			default:

@@ -136,6 +136,11 @@ export class Log {
 		return true;
 	}
 
+	/** Bytes of the segments in use. */
+	get liveBytes(): number {
+		return this.#store.liveBytes;
+	}
+
 	/** For metrics. */
 	counters(): Record<string, number> {
 		return {

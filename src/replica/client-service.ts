@@ -3,6 +3,7 @@ import {
 	MillraceError,
 	NoSpace,
 	NotLeader,
+	ReadFailed,
 	SessionError,
 	Stopped,
 	TooLarge,
@@ -20,21 +21,11 @@ import {
 import { SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
 import type { Outbound } from '../transport/outbound.js';
+import { Rejection } from '../transport/rejection.js';
 import type { Guest, Incoming } from './acceptor.js';
 import type { BatchRun } from './log-cursor.js';
 import type { Waiter } from './proposals.js';
 import type { ReplicaStatus } from './types.js';
-
-/** Reasons of a rejection, as they go over the wire. */
-export const RejectionCode = {
-	notLeader: 1,
-	session: 2,
-	noSpace: 3,
-	tooLarge: 4,
-	unknownOutcome: 5,
-	stopped: 6,
-	other: 7,
-} as const;
 
 /** What remote clients may ask of a replica. */
 export interface ClientBackend {
@@ -65,13 +56,14 @@ const READ_BYTES = 512;
 const encoder = new TextEncoder();
 
 function codeOf(error: Error): number {
-	if (error instanceof NotLeader) return RejectionCode.notLeader;
-	if (error instanceof SessionError) return RejectionCode.session;
-	if (error instanceof NoSpace) return RejectionCode.noSpace;
-	if (error instanceof TooLarge) return RejectionCode.tooLarge;
-	if (error instanceof UnknownOutcome) return RejectionCode.unknownOutcome;
-	if (error instanceof Stopped) return RejectionCode.stopped;
-	return RejectionCode.other;
+	if (error instanceof NotLeader) return Rejection.notLeader;
+	if (error instanceof SessionError) return Rejection.session;
+	if (error instanceof NoSpace) return Rejection.noSpace;
+	if (error instanceof TooLarge) return Rejection.tooLarge;
+	if (error instanceof UnknownOutcome) return Rejection.unknownOutcome;
+	if (error instanceof Stopped) return Rejection.stopped;
+	if (error instanceof ReadFailed) return Rejection.readFailed;
+	return Rejection.other;
 }
 
 /** Serves one remote client: proposals as frames, reads, the committed log, status. */

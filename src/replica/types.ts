@@ -47,8 +47,9 @@ export interface ReplicaOptions {
 	readonly electionTimeoutMs?: number;
 	/** Default 50. */
 	readonly heartbeatMs?: number;
-	/** Drop applied entries beyond this many bytes of log, in whole segments. Default: keep everything. A
-	 * replica that was away for longer than that cannot catch up. */
+	/** Drop applied entries beyond this many bytes of log, in whole segments. Default: keep everything. A leader
+	 * keeps up to four times as much for a follower that lags but answers. A replica that was away for longer
+	 * than that cannot catch up. */
 	readonly retainBytes?: number;
 	/** Sizes and bounds; see `limits.ts`. */
 	readonly limits?: Partial<Limits>;

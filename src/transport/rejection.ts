@@ -7,5 +7,8 @@ export const Rejection = {
 	tooLarge: 4,
 	unknownOutcome: 5,
 	stopped: 6,
+	/** A read wasn't confirmed, because leadership was lost: it may be asked again. */
+	readFailed: 7,
+	other: 8,
 } as const;
 export type Rejection = (typeof Rejection)[keyof typeof Rejection];

@@ -58,6 +58,16 @@ export class Cluster {
 		return cluster;
 	}
 
+	/** Opens all replicas but the last, whose address is for somebody else. */
+	static async openWithout(last: number, occupy: (address: string) => Promise<void>) {
+		const directory = await mkdtemp(join(tmpdir(), 'millrace-replica-'));
+		const cluster = new Cluster(directory, await freePeers(last), () => ({}));
+		await occupy(cluster.peers[last]!);
+		const others = cluster.ids.filter((id) => id !== last);
+		await Promise.all(others.map((id) => cluster.start(id)));
+		return cluster;
+	}
+
 	get ids(): number[] {
 		return Object.keys(this.peers).map(Number);
 	}

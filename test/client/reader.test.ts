@@ -4,6 +4,7 @@ import { connect, type PeerReport, type RemoteClient } from '../../src/client/in
 import { ReadFailed, Stopped, Unavailable } from '../../src/errors.js';
 import { MessageFrameKind } from '../../src/format/message.js';
 import type { ReplicaStatus } from '../../src/replica/types.js';
+import { Rejection } from '../../src/transport/rejection.js';
 import { FakeReplica, following, type Script } from './fake-replica.js';
 
 const open: { close(): Promise<void> }[] = [];
@@ -62,7 +63,7 @@ test('what can not be answered is an error of its own', async () => {
 		message: (guest, { context }) =>
 			guest.send(
 				MessageFrameKind.readReply,
-				{ context, rejected: true, hintIndex: 7 },
+				{ context, rejected: true, hintIndex: Rejection.other },
 				'the state machine said no',
 			),
 	});

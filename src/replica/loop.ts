@@ -1,7 +1,7 @@
 import { assert } from '../assert.js';
 import { batchLastIndex, batchParent, batchTerm, batchTime, stampBatch } from '../format/batch.js';
 import type { BatchView } from '../format/batch-view.js';
-import { SlabPool } from '../format/slab.js';
+import type { SlabPool } from '../format/slab.js';
 import type { Clock, Timer } from '../io.js';
 import type { Log } from '../log/log.js';
 import type { Raft } from '../raft/raft.js';
@@ -20,10 +20,6 @@ const BATCHES_AHEAD_MAX = 2;
  * `LIVE_MS`. */
 const LAG_FACTOR = 4;
 const LIVE_MS = 2000;
-
-/** Memory for the first entries of terms: more than a no-op takes, and how many may wait to be applied. */
-const NO_OP_BYTES = 256;
-const NO_OPS_MAX = 256;
 
 /** What the loop tells its replica; called at the end of a turn, never within a step of the core. */
 export interface LoopEvents {
@@ -80,8 +76,6 @@ export class Loop implements SenderCore, PeerListener {
 	/** The highest time of any batch in the log: those that follow have no lower one, whatever this clock says. */
 	#lastTime: number;
 	#leadership = 0;
-	/** Leadership may come when every slab is in use, and its first entry is what frees them again. */
-	readonly #noOps = new SlabPool(NO_OP_BYTES, NO_OPS_MAX);
 	/** The first index of this replica's own term as leader. */
 	#noOpIndex = Number.POSITIVE_INFINITY;
 
@@ -284,17 +278,16 @@ export class Loop implements SenderCore, PeerListener {
 	}
 
 	#proposeNoOp(): void {
-		const slab = this.#noOps.acquire();
-		if (slab === null)
+		const noOp = this.#parts.proposals.noOp();
+		if (noOp === null)
 			return this.fail(new Error('no memory is left for the first entry of a term'));
-		const length = this.#parts.proposals.noOp(slab, 0);
 		this.#leadership += 1;
 		this.#input.count = 1;
 		this.#step(InputKind.propose);
 		assert(!this.#output.refused, 'a new leader may propose');
 		this.#noOpIndex = this.#output.firstIndex;
-		this.#append(slab, 0, length);
-		slab.release();
+		this.#append(noOp.slab, 0, noOp.length);
+		noOp.slab.release();
 		this.#act();
 	}
 

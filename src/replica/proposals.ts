@@ -11,8 +11,12 @@ import {
 import type { BatchView } from '../format/batch-view.js';
 import { BatchWriter, type PackedEntries } from '../format/batch-writer.js';
 import { alignUp8, type Memory } from '../format/memory.js';
-import type { Slab, SlabPool } from '../format/slab.js';
+import { type Slab, SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
+
+/** Memory for the first entries of terms: more than a no-op takes, and how many may wait to be applied. */
+const NO_OP_BYTES = 256;
+const NO_OPS_MAX = 256;
 
 /** Somebody who waits for `count` entries of a batch to be applied. */
 export interface Waiter {
@@ -54,6 +58,8 @@ export class Proposals {
 	readonly #limits: Limits;
 	readonly #label: BatchLabel;
 	readonly #writer: BatchWriter;
+	/** Leadership may come when every slab is in use, and its first entry is what frees them again. */
+	readonly #noOps = new SlabPool(NO_OP_BYTES, NO_OPS_MAX);
 	#waiters: Waiter[] = [];
 	/** Where frames are made; held once. */
 	#slab: Slab | null = null;
@@ -125,12 +131,14 @@ export class Proposals {
 		return frame !== undefined;
 	}
 
-	/** Makes a no-op frame for a new leader: the first of its term. It needs a slab but ignores the limit. */
-	noOp(slab: Slab, offset: number): number {
+	/** Makes a no-op frame for a new leader: the first of its term. Held once by the caller. */
+	noOp(): { readonly slab: Slab; readonly length: number } | null {
+		const slab = this.#noOps.acquire();
+		if (slab === null) return null;
 		const writer = new BatchWriter(1);
-		writer.begin(slab, offset, slab.size - offset);
+		writer.begin(slab, 0, slab.size);
 		writer.add(new Uint8Array(0));
-		return writer.finish({ ...this.#label, kind: BatchKind.noOp });
+		return { slab, length: writer.finish({ ...this.#label, kind: BatchKind.noOp }) };
 	}
 
 	/** The next frame for the log, or null. `force`: finishes the open batch for it. */

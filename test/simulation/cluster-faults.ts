@@ -28,9 +28,17 @@ export class Faults {
 		this.#cluster.world.scheduler.schedule(delayMs, () => {
 			if (this.#isOver) return;
 			this.seen.set(name, (this.seen.get(name) ?? 0) + 1);
-			this.#inject(name, this.#pick(this.#cluster.nodes));
+			this.#inject(name, this.#victim());
 			this.#arm(name);
 		});
+	}
+
+	/** Leaders are hit more often: what they leave half done is where the danger lies. */
+	#victim(): ClusterNode {
+		const { nodes, plan } = this.#cluster;
+		const leader = nodes.find((node) => node.isLeader);
+		const isLeader = leader !== undefined && this.#random.chance(plan.leaderChance);
+		return isLeader ? leader : this.#pick(nodes);
 	}
 
 	#inject(name: FaultName, node: ClusterNode): void {

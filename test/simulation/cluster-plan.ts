@@ -30,6 +30,8 @@ export interface Plan {
 	readonly slowApplyChance: number;
 	/** Mean ms from one fault of the kind to the next; infinite = never. */
 	readonly faults: ReadonlyMap<FaultName, number>;
+	/** How often a fault is aimed at whoever leads. */
+	readonly leaderChance: number;
 	/** Mean ms between two of the workload's calls, and how many come at once at most. */
 	readonly callEveryMs: number;
 	readonly burstMax: number;
@@ -83,6 +85,7 @@ export function drawPlan(random: SimulatedRandom): Plan {
 		retainBytes,
 		slowApplyChance: random.chance(0.3) ? random.next() * 0.3 : 0,
 		faults: drawFaults(random, replicas),
+		leaderChance: pick([0, 0.3, 0.7]),
 		callEveryMs: pick([4, 15, 40]),
 		burstMax: pick([1, 4, 20]),
 		entryBytesMax: pick([200, 2000, frameBytes - 4096]),
@@ -102,8 +105,9 @@ export function drawPlan(random: SimulatedRandom): Plan {
 function drawFaults(random: SimulatedRandom, replicas: number): Map<FaultName, number> {
 	const faults = new Map<FaultName, number>();
 	const share = random.between(0.2, 0.9);
+	const restless = random.chance(0.25) ? 0.25 : 1;
 	for (const name of faultNames) {
-		const everyMs = random.between(500, 6000) * (replicas === 1 ? 2 : 1);
+		const everyMs = random.between(500, 6000) * restless * (replicas === 1 ? 2 : 1);
 		faults.set(name, random.chance(share) ? everyMs : Number.POSITIVE_INFINITY);
 	}
 	return faults;

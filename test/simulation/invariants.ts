@@ -66,7 +66,11 @@ export class Judge {
 				this.#elected(replica, raft.term);
 			}
 			demand(raft.committed >= replica.committed, 'the commit index never goes back');
-			if (raft.committed > replica.committed) this.#committed(replica, raft.committed, raft.term);
+			if (raft.committed === replica.committed) continue;
+			this.#committed(replica, raft.committed, raft.term);
+			// Rule 3: what a leader commits by counting ends with an entry of its own term.
+			const isOwn = raft.termAt(raft.committed) === raft.term;
+			demand(raft.leader !== replica.id || isOwn, 'a leader commits by an entry of its own term');
 		}
 	}
 
@@ -163,7 +167,8 @@ export class Judge {
 		for (const replica of this.#replicas) {
 			for (const batch of this.committed) {
 				const own = replica.witness.find(batch.last);
-				if (own === undefined && batch.last > replica.committed) break;
+				// One that its leader can't bring up to date may end with what was never committed.
+				if (batch.last > replica.committed) break;
 				demand(
 					own?.checksum === batch.checksum,
 					() => `replica ${replica.id} has another log than the others at ${batch.last}`,

@@ -125,9 +125,15 @@ export class Progress implements PeerProgress {
 	 * What was in flight may be lost. A peer that has acknowledged something is asked from there on; of
 	 * one that hasn't, nothing is known yet, and the end of the log stays the better guess: to send it
 	 * everything (or a snapshot) it must first have said that it needs that.
+	 *
+	 * What it acknowledged is forgotten: it may come back with less (a disk whose last flush was damaged), and
+	 * must be able to say so. Nothing is lost by it: what is committed stays so, and its first answer restores
+	 * what is true.
 	 */
 	disconnected(lastIndex: number): void {
-		this.#probeFrom(this.match === 0 ? lastIndex + 1 : this.match + 1);
+		const guess = this.match === 0 ? lastIndex + 1 : this.match + 1;
+		this.match = 0;
+		this.#probeFrom(guess);
 	}
 
 	invariants(lastIndex: number): void {

@@ -19,6 +19,7 @@ import {
 	readUint64,
 	writeUint64,
 } from './memory.js';
+import { payloadChecksum } from './payload-checksum.js';
 
 export const BatchKind = {
 	/** Entries of producers. */
@@ -131,7 +132,7 @@ export function finishBatch(
 	else for (let i = 0; i < count; i++) words[endsWord + 1 + i] = ends[i]!;
 	for (let i = endsWord + 1 + count; i < (at + length) >>> 2; i++) words[i] = 0;
 
-	words[word + WORD.payloadChecksum] = crc32(m.bytes, at + HEADER_END, at + length);
+	words[word + WORD.payloadChecksum] = payloadChecksum(m.bytes, at + HEADER_END, at + length);
 	words[word + WORD.headerChecksum] = headerChecksum(m, at);
 	return length;
 }
@@ -195,8 +196,8 @@ function layoutFault(m: Memory, at: number, length: number): string | null {
 function checksumFault(m: Memory, at: number, length: number): string | null {
 	const word = at >>> 2;
 	if (m.words[word + WORD.headerChecksum] !== headerChecksum(m, at)) return 'header checksum';
-	const payloadChecksum = crc32(m.bytes, at + HEADER_END, at + length);
-	if (m.words[word + WORD.payloadChecksum] !== payloadChecksum) return 'payload checksum';
+	const sum = payloadChecksum(m.bytes, at + HEADER_END, at + length);
+	if (m.words[word + WORD.payloadChecksum] !== sum) return 'payload checksum';
 	return null;
 }
 

@@ -64,12 +64,23 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	 * `UnknownOutcome`: it may be applied or not.
 	 */
 	propose(entry: Uint8Array, options?: ProposeOptions): Promise<Proposed> {
+		if (options === undefined) return this.#proposeNow(entry);
 		let bytes = entry;
 		const keep = () => {
 			bytes = entry.slice();
 		};
 		return this.#submit(entry.length, options, keep, (resolve, reject) => {
 			this.#parts.proposals.add(bytes, new EntryWaiter(resolve, reject));
+		});
+	}
+
+	/** The usual call, with no more garbage than a promise makes. */
+	#proposeNow(entry: Uint8Array): Promise<Proposed> {
+		return new Promise((resolve, reject) => {
+			this.#requireLeader();
+			this.#requireSpace();
+			this.#parts.proposals.add(entry, new EntryWaiter(resolve, reject));
+			this.#parts.loop.wake();
 		});
 	}
 

@@ -26,6 +26,7 @@ import { crc32 } from '../../src/format/crc32.js';
 import { FrameScanner } from '../../src/format/frame-stream.js';
 import { Memory } from '../../src/format/memory.js';
 import { emptyMessage, readMessage, writeMessage } from '../../src/format/message.js';
+import { payloadChecksum } from '../../src/format/payload-checksum.js';
 
 const MIB = 1024 * 1024;
 const LABEL = { group: 1, session: 5, sequence: 7, kind: BatchKind.entries };
@@ -88,7 +89,7 @@ function buildPair(count: number, bytes: number): Pair {
 		otherWay: 'Builder reused, the same checksums',
 		other: () => {
 			const frame = buildByBuilder(builder, payload, ends);
-			sink[0]! += zlib.crc32(frame.subarray(96)) + zlib.crc32(frame.subarray(36, 96));
+			sink[0]! += payloadChecksum(frame, 96, frame.length) + zlib.crc32(frame.subarray(36, 96));
 		},
 	};
 }
@@ -125,7 +126,7 @@ function validatePair(count: number, bytes: number): Pair {
 			const batch = Batch.getSizePrefixedRootAsBatch(new ByteBuffer(frame));
 			const header = batch.header()!;
 			if (header.headerChecksum() !== zlib.crc32(frame.subarray(36, 96))) throw new Error();
-			if (header.payloadChecksum() !== zlib.crc32(frame.subarray(96))) throw new Error();
+			if (header.payloadChecksum() !== payloadChecksum(frame, 96, length)) throw new Error();
 			let before = 0;
 			for (let i = 0; i < batch.endsLength(); i++) {
 				const end = batch.ends(i)!;
@@ -256,6 +257,20 @@ function crcPair(bytes: number): Pair {
 	};
 }
 
+function payloadChecksumPair(bytes: number): Pair {
+	const data = new Uint8Array(bytes).fill(9);
+	return {
+		what: `payload checksum of ${bytes} B`,
+		ours: () => {
+			sink[0]! += payloadChecksum(data, 0, bytes);
+		},
+		otherWay: 'zlib.crc32(subarray)',
+		other: () => {
+			sink[0]! += zlib.crc32(data.subarray(0, bytes));
+		},
+	};
+}
+
 function stampPair(): Pair {
 	const { memory, length } = batchOf(64, 256);
 	return {
@@ -306,6 +321,8 @@ const PAIRS: readonly Pair[] = [
 	crcPair(200),
 	crcPair(256),
 	crcPair(4096),
+	payloadChecksumPair(32 * 1024),
+	payloadChecksumPair(128 * 1024),
 ];
 
 /** Nanoseconds per call, the median of one turn. */

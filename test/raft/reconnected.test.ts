@@ -5,11 +5,11 @@ import { Progress, ProgressState } from '../../src/raft/progress.js';
 test('a peer that lost what it had acknowledged is believed after it has reconnected', () => {
 	const peer = new Progress(2, 11, 0, 8, 1000);
 	peer.acknowledged(10);
-	expect(peer.rejected(10, 6)).toBe(false);
+	expect(peer.rejected(10, 6, true)).toBe(false);
 
 	peer.disconnected(10);
 	expect([peer.match, peer.next]).toEqual([0, 11]);
-	expect(peer.rejected(10, 6)).toBe(true);
+	expect(peer.rejected(10, 6, true)).toBe(true);
 	expect([peer.next, peer.state]).toEqual([6, ProgressState.probe]);
 
 	peer.acknowledged(5);

@@ -254,12 +254,15 @@ export class Producer implements LeaderUser {
 		this.#finder.redirect(leader, reason);
 	}
 
-	/** A frame of the session is refused for good. Those behind it can't be accepted without it. */
+	/** A frame of the session is refused for good. Those behind it can't be accepted without it; those before it, and
+	 * those that were sent before, may be in the log already. */
 	#breakSession(refused: Frame, code: number, reason: string): void {
 		const behind = new SessionError(`a proposal before it was refused (${reason})`);
 		const error = refusal(code, reason);
 		this.#failAll((frame) => {
-			if (frame !== null && frame.attempts > 1) return new UnknownOutcome(reason);
+			if (frame !== null && (frame.attempts > 1 || frame.sequence < refused.sequence)) {
+				return new UnknownOutcome(reason);
+			}
 			return frame === refused || code === Rejection.noSpace ? error : behind;
 		});
 		this.#finder.reconnect(error);

@@ -223,16 +223,16 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	proposeFrame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later' {
 		this.#requireLeader();
-		this.#requireSpace();
 		const { proposals, sessions, loop } = this.#parts;
 		const session = batchSession(memory, offset);
-		if (session !== 0) {
-			if (!loop.isReadyLeader) return 'later';
-			const sequence = batchSequence(memory, offset);
-			if (this.#isRepeated(session, sequence, waiter)) return 'taken';
-			proposals.addFrame(memory, offset, length, waiter);
-			sessions.accept(session, sequence);
-		} else proposals.addFrame(memory, offset, length, waiter);
+		const sequence = batchSequence(memory, offset);
+		// What is in the log already needs no space.
+		const isKnown = session !== 0 && loop.isReadyLeader;
+		if (isKnown && this.#isRepeated(session, sequence, waiter)) return 'taken';
+		this.#requireSpace();
+		if (session !== 0 && !isKnown) return 'later';
+		proposals.addFrame(memory, offset, length, waiter);
+		if (session !== 0) sessions.accept(session, sequence);
 		loop.wake();
 		return 'taken';
 	}

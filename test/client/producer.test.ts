@@ -202,6 +202,26 @@ test('a refusal for good reaches its caller, and the next call has a new session
 	expect(sessions.size).toBe(4);
 });
 
+test('what was sent ahead of a refusal may be in the log', async () => {
+	const log = new FakeLog();
+	const leader = await replica(1, log.leading);
+	const remote = client([leader]);
+	await remote.propose(encoder.encode('zero'));
+	leader.script = {
+		batch: (guest, proposed) => {
+			// The first is taken, and its answer doesn't come before the second is refused.
+			if (proposed.sequence === 2) log.append(proposed);
+			else guest.refuse(proposed.sequence, 3, 0, 'full');
+		},
+	};
+	const first = remote.propose(encoder.encode('first'));
+	await new Promise(setImmediate);
+	const second = remote.propose(encoder.encode('second'));
+	await expect(first).rejects.toBeInstanceOf(UnknownOutcome);
+	await expect(second).rejects.toBeInstanceOf(NoSpace);
+	expect(log.entries).toEqual(['zero', 'first']);
+});
+
 test('nobody answers: unavailable if it was never sent, unknown if it was', async () => {
 	const silent = await replica(1, {});
 	await silent.close();

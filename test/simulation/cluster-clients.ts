@@ -225,7 +225,8 @@ export class Clients {
 				if (error instanceof Compacted) next = error.first;
 				else if (!(remote !== undefined && error instanceof MillraceError)) {
 					ledger.guard(() => {
-						if (!(error instanceof Stopped)) throw error;
+						const isExpected = error instanceof Error && node.excuses(error);
+						if (!isExpected && !(error instanceof Stopped)) throw error;
 					});
 				}
 			}

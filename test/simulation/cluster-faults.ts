@@ -1,6 +1,7 @@
 import type { Cluster } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
 import { type FaultName, faultNames } from './cluster-plan.js';
+import { faultKinds } from './fault-kinds.js';
 import type { SimulatedRandom } from './random.js';
 
 /** Does to a cluster what the plan says, until it is healed. */
@@ -10,7 +11,8 @@ export class Faults {
 	#isOver = false;
 	/** What ends the faults that last. */
 	readonly #endings = new Set<() => void>();
-	readonly seen = new Map<FaultName, number>();
+	/** What came to pass, by kind. */
+	readonly seen = new Map<string, number>();
 
 	constructor(cluster: Cluster) {
 		this.#cluster = cluster;
@@ -27,7 +29,6 @@ export class Faults {
 		const delayMs = -Math.log(1 - this.#random.next()) * everyMs;
 		this.#cluster.world.scheduler.schedule(delayMs, () => {
 			if (this.#isOver) return;
-			this.seen.set(name, (this.seen.get(name) ?? 0) + 1);
 			this.#inject(name, this.#victim());
 			this.#arm(name);
 		});
@@ -42,65 +43,25 @@ export class Faults {
 	}
 
 	#inject(name: FaultName, node: ClusterNode): void {
-		const { world, names, nodes } = this.#cluster;
-		const other = this.#pick(nodes);
-		const others = names.filter((each) => each !== node.name);
+		const other = this.#pick(this.#cluster.nodes);
 		this.#cluster.note(`fault: ${name} ${node.name} ${other.name}`);
-		switch (name) {
-			case 'cut':
-				world.network.cut(node.name, other.name);
-				return;
-			case 'isolate':
-				world.network.partition([node.name], others);
-				return this.#later(100, 4000, () => world.network.heal());
-			case 'one-way':
-				if (this.#random.chance(0.5)) world.network.block([node.name], others);
-				else world.network.block(others, [node.name]);
-				return this.#later(100, 3000, () => world.network.heal());
-			case 'partial':
-				world.network.partition([node.name], [other.name]);
-				return this.#later(100, 4000, () => world.network.heal());
-			case 'slow-link':
-				return this.#slow(node, other);
-			case 'crash':
-				return this.#end(node, true);
-			case 'kill':
-				return this.#end(node, false);
-			case 'power-failure':
-				for (const each of nodes) this.#end(each, true);
-				return;
-			case 'suspend':
-				node.machine.suspend();
-				return this.#later(20, 1500, () => node.machine.resume());
-			case 'stall':
-				node.machine.disk.stall();
-				return this.#later(20, 2500, () => node.machine.disk.unstall());
-			case 'disk-error':
-				if (!node.machine.running) return;
-				node.mayFail = true;
-				node.machine.disk.failNext('write', 'EIO', { path: '.segment' });
-				return;
-			case 'reopen':
-				return node.close();
-			case 'clock-jump':
-				node.machine.clock.wallOffsetMs = this.#random.between(-5000, 5000);
-				return;
-		}
-	}
-
-	#end(node: ClusterNode, isPowerFailure: boolean): void {
-		node.end(isPowerFailure);
-		this.#later(0, 2000, () => node.start());
-	}
-
-	#slow(node: ClusterNode, other: ClusterNode): void {
-		const link = this.#cluster.world.network.link(node.name, other.name);
-		const { latencyMs } = link;
-		const low = this.#random.between(5, 200);
-		link.latencyMs = [low, low * 3];
-		this.#later(100, 3000, () => {
-			link.latencyMs = latencyMs;
+		let isMissed = false;
+		faultKinds[name]({
+			cluster: this.#cluster,
+			random: this.#random,
+			node,
+			other,
+			later: (lowMs, highMs, run) => this.#later(lowMs, highMs, run),
+			count: (what) => this.#count(what),
+			miss: () => {
+				isMissed = true;
+			},
 		});
+		if (!isMissed) this.#count(`fault ${name}`);
+	}
+
+	#count(what: string): void {
+		this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
 	}
 
 	/** Runs it after a while, or when all is healed. */

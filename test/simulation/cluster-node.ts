@@ -1,8 +1,9 @@
-import { DiskError } from '../../src/errors.js';
+import { DiskError, StateMachineFailed } from '../../src/errors.js';
 import { open, type ReplicaParts } from '../../src/replica/open.js';
 import type { Replica } from '../../src/replica/replica.js';
 import type { Cluster } from './cluster.js';
 import { DiskWitness } from './cluster-witness.js';
+import { FaultyMachine } from './faulty-machine.js';
 import { demand, demandNoLeak, Violation, type Watched } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
 import { type Kept, Recorder } from './workload.js';
@@ -11,6 +12,8 @@ import type { Machine, ProcessDoors } from './world.js';
 const PORT = 7000;
 /** By then a closed replica has let go of everything, its connections' ends included. */
 const SETTLE_MS = 200;
+/** By then a replica whose state machine threw has stopped. */
+const THROW_MS = 50;
 
 /** One machine with a replica on it, through all its lives. */
 export class ClusterNode implements Watched {
@@ -32,8 +35,18 @@ export class ClusterNode implements Watched {
 	/** Closed for the last time. */
 	hasLeft = false;
 	#isLeaving = false;
+	/** Of this life. */
+	#machine: FaultyMachine | null = null;
 	/** What happened in its lives. */
-	readonly seen = { lives: 0, stops: 0, closes: 0, tornBytes: 0, recycled: 0, segments: 0 };
+	readonly seen = {
+		lives: 0,
+		stops: 0,
+		throws: 0,
+		closes: 0,
+		tornBytes: 0,
+		recycled: 0,
+		segments: 0,
+	};
 	readonly #cluster: Cluster;
 	readonly #random: SimulatedRandom;
 
@@ -45,17 +58,23 @@ export class ClusterNode implements Watched {
 		this.machine.clock.rate = cluster.plan.clockRates[id - 1]!;
 		this.kept = cluster.plan.retainBytes === Number.POSITIVE_INFINITY ? null : { index: 0 };
 		const guard = (work: () => void) => cluster.ledger.guard(work);
-		this.machine.disk.onDurable = (path, bytes) => {
+		const isOs = cluster.plan.durability === 'os';
+		this.machine.disk.onWritten = ({ path, bytes }, isDurable) => {
+			if (!this.#isFlush(path)) return;
 			guard(() => {
-				// What recovery writes makes a torn flush a shorter one; `recovered` judges that.
-				const isFlush = isSegment(path) && this.parts !== null;
-				const fault = isFlush ? this.witness.written(bytes) : null;
+				demand(isDurable || isOs, `${path}: a flush is reported done before it is durable`);
+				const fault = this.witness.written(bytes);
 				demand(fault === null, `${path}: ${fault}`);
 			});
 		};
-		this.machine.disk.onTorn = (path, bytes) => {
-			if (isSegment(path) && this.parts !== null) this.witness.torn(bytes);
+		this.machine.disk.onTorn = ({ path, bytes }) => {
+			if (this.#isFlush(path)) this.witness.torn(bytes);
 		};
+	}
+
+	/** What recovery writes makes a torn flush a shorter one; `DiskWitness.recovered` judges that. */
+	#isFlush(path: string): boolean {
+		return isSegment(path) && this.parts !== null;
 	}
 
 	get name(): string {
@@ -87,12 +106,15 @@ export class ClusterNode implements Watched {
 		const { plan, ledger } = this.#cluster;
 		const random = this.#random.fork(this.life);
 		const { limits, electionTimeoutMs, heartbeatMs, retainBytes, slowApplyChance } = plan;
+		const recorder = new Recorder(ledger, doors.clock, random, this.kept, slowApplyChance);
+		this.#machine = this.#faulty(new FaultyMachine(recorder, doors.clock, ledger.guard), doors);
 		return open(
 			{
 				id: this.id,
 				dir: '/data',
 				peers: this.#cluster.peers,
-				stateMachine: new Recorder(ledger, doors.clock, random, this.kept, slowApplyChance),
+				stateMachine: this.#machine,
+				durability: plan.durability,
 				electionTimeoutMs,
 				heartbeatMs,
 				...(this.kept === null ? {} : { retainBytes }),
@@ -102,6 +124,36 @@ export class ClusterNode implements Watched {
 			doors,
 			(parts) => this.#assembled(parts),
 		);
+	}
+
+	/** Rule 33: a throw stops its replica, at once. */
+	#faulty(machine: FaultyMachine, { clock }: ProcessDoors): FaultyMachine {
+		const { life } = this;
+		machine.onThrow = () => {
+			this.seen.throws += 1;
+			this.#cluster.note(`r${this.id}: its state machine throws at ${machine.threwAt}`);
+			clock.after(THROW_MS, () => {
+				if (life !== this.life) return;
+				this.#cluster.ledger.guard(() =>
+					demand(this.replica?.stopped !== null, `replica ${this.id} goes on after a throw`),
+				);
+			});
+		};
+		return machine;
+	}
+
+	/** The state machine fails at the next batch. @returns whether there is one */
+	throwNext(when: 'now' | 'later'): boolean {
+		if (this.parts === null) return false;
+		this.#machine?.throwNext(when);
+		return true;
+	}
+
+	/** Whether something was done to it that explains this error. */
+	excuses(error: Error): boolean {
+		if (error instanceof DiskError) return this.mayFail;
+		const threwAt = this.#machine?.threwAt ?? 0;
+		return error instanceof StateMachineFailed && threwAt > 0 && error.index === threwAt;
 	}
 
 	/** Everything is recovered, nothing has been done yet. */
@@ -119,8 +171,7 @@ export class ClusterNode implements Watched {
 
 	#failedToOpen(error: Error): void {
 		this.#cluster.note(`r${this.id} does not open: ${error.message}`);
-		const isExpected = this.mayFail && error instanceof DiskError;
-		if (!isExpected) {
+		if (!this.excuses(error)) {
 			this.#cluster.ledger.violation ??= new Violation(
 				`replica ${this.id} does not open: ${error.stack}`,
 			);
@@ -128,10 +179,10 @@ export class ClusterNode implements Watched {
 		this.#comeBack();
 	}
 
-	/** The replica has stopped for good: only a disk error may do that. */
+	/** The replica has stopped for good: only an ordered failure may do that. */
 	#stopped(error: Error): void {
 		this.seen.stops += 1;
-		if (!(this.mayFail && error instanceof DiskError)) {
+		if (!this.excuses(error)) {
 			this.#cluster.ledger.violation ??= new Violation(
 				`replica ${this.id} stopped: ${error.stack}`,
 			);

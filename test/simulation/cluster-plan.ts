@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS, type Limits } from '../../src/limits.js';
+import type { Durability } from '../../src/replica/types.js';
 import type { SimulatedRandom } from './random.js';
 
 /** Faults, each with the mean time between two of them. */
@@ -14,8 +15,11 @@ export const faultNames = [
 	'suspend',
 	'stall',
 	'disk-error',
+	'disk-full',
+	'machine-throws',
 	'reopen',
 	'clock-jump',
+	'clock-rate',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
@@ -45,6 +49,8 @@ export interface Plan {
 	readonly repeatChance: number;
 	readonly dropChance: number;
 	readonly clockRates: readonly number[];
+	/** With 'os' the machines keep their power: a power failure may lose what was acknowledged. */
+	readonly durability: Durability;
 }
 
 export function drawPlan(random: SimulatedRandom): Plan {
@@ -77,14 +83,16 @@ export function drawPlan(random: SimulatedRandom): Plan {
 		segmentsAhead: pick([1, 2]),
 		freeBytesMin: 4096,
 	};
+	const durability = random.chance(0.1) ? 'os' : 'sync';
 	return {
 		replicas,
 		limits,
+		durability,
 		heartbeatMs,
 		electionTimeoutMs: 300,
 		retainBytes,
 		slowApplyChance: random.chance(0.3) ? random.next() * 0.3 : 0,
-		faults: drawFaults(random, replicas),
+		faults: drawFaults(random, replicas, durability),
 		leaderChance: pick([0, 0.3, 0.7]),
 		callEveryMs: pick([4, 15, 40]),
 		burstMax: pick([1, 4, 20]),
@@ -101,8 +109,15 @@ export function drawPlan(random: SimulatedRandom): Plan {
 	};
 }
 
+/** What needs power to fail. */
+const powerFaults: readonly FaultName[] = ['crash', 'power-failure'];
+
 /** Each seed leaves out some kinds, so that every mixture comes to pass. */
-function drawFaults(random: SimulatedRandom, replicas: number): Map<FaultName, number> {
+function drawFaults(
+	random: SimulatedRandom,
+	replicas: number,
+	durability: Durability,
+): Map<FaultName, number> {
 	const faults = new Map<FaultName, number>();
 	const share = random.between(0.2, 0.9);
 	const restless = random.chance(0.25) ? 0.25 : 1;
@@ -110,5 +125,7 @@ function drawFaults(random: SimulatedRandom, replicas: number): Map<FaultName, n
 		const everyMs = random.between(500, 6000) * restless * (replicas === 1 ? 2 : 1);
 		faults.set(name, random.chance(share) ? everyMs : Number.POSITIVE_INFINITY);
 	}
+	if (durability === 'os')
+		for (const name of powerFaults) faults.set(name, Number.POSITIVE_INFINITY);
 	return faults;
 }

@@ -125,11 +125,12 @@ class Run {
 		return parts.applier.applied >= ledger.acknowledged;
 	}
 
-	/** All machines lose their power at once; what was acknowledged must be there when they are back. */
+	/** All machines lose their power at once (all replicas are killed, if acknowledged means written); what was
+	 * acknowledged must be there when they are back. */
 	async #losePower(): Promise<void> {
-		const { nodes, ledger } = this.#cluster;
+		const { nodes, ledger, plan } = this.#cluster;
 		const { acknowledged } = ledger;
-		for (const node of nodes) node.end(true);
+		for (const node of nodes) node.end(plan.durability === 'sync');
 		await this.#until(() => false, CHANGE_MS);
 		for (const node of nodes) node.start();
 		await this.#agree('after the power came back');
@@ -164,8 +165,12 @@ class Run {
 		for (const node of nodes) {
 			for (const [name, count] of Object.entries(node.seen))
 				totals[name] = (totals[name] ?? 0) + count;
+			for (const [kind, count] of node.machine.disk.seen) {
+				const name = `failed ${kind}`;
+				totals[name] = (totals[name] ?? 0) + count;
+			}
 		}
-		for (const [name, count] of this.#faults.seen) totals[`fault ${name}`] = count;
+		for (const [name, count] of this.#faults.seen) totals[name] = count;
 		return {
 			seed: world.seed,
 			hash: world.hash,

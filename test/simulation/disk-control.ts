@@ -12,6 +12,13 @@ interface Fault {
 	remaining: number;
 }
 
+/** A write that has ended, well or not. */
+export interface FinishedWrite {
+	readonly path: string;
+	readonly position: number;
+	readonly bytes: Uint8Array;
+}
+
 /** A machine's disk from the outside: its contents, its speed and what goes wrong with it. It outlives
  * the processes that use it. */
 export class DiskControl {
@@ -26,10 +33,12 @@ export class DiskControl {
 	spikeMs = 5;
 	spikeChance = 0.005;
 	bytesPerMs = 500_000;
-	/** For who keeps account of what is durable: writes that reached the disk before they were reported, and writes of
-	 * which anything may have reached it. */
-	onDurable: ((path: string, bytes: Uint8Array) => void) | null = null;
-	onTorn: ((path: string, bytes: Uint8Array) => void) | null = null;
+	/** For who keeps account of what the disk holds: writes that are about to be reported done, and writes of which
+	 * anything may have reached it. */
+	onWritten: ((write: FinishedWrite, isDurable: boolean) => void) | null = null;
+	onTorn: ((write: FinishedWrite) => void) | null = null;
+	/** How often operations failed as ordered, by `operation errno`. */
+	readonly seen = new Map<string, number>();
 	readonly #scheduler: Scheduler;
 	readonly #faults: Fault[] = [];
 	#stalled: (() => void)[] | null = null;
@@ -92,7 +101,7 @@ export class DiskControl {
 		for (const write of this.inFlight) {
 			const bytes = write.take();
 			write.inode.writePartly(write.position, bytes, this.random);
-			this.onTorn?.(write.path, bytes);
+			this.onTorn?.({ path: write.path, position: write.position, bytes });
 		}
 		this.inFlight.clear();
 	}
@@ -112,6 +121,7 @@ export class DiskControl {
 
 	/** The errno this operation is to fail with. */
 	fault(operation: string, path: string): string | null {
+		if (this.#faults.length === 0) return null;
 		const index = this.#faults.findIndex(
 			(fault) => fault.operation === operation && fault.matches(path),
 		);
@@ -119,6 +129,8 @@ export class DiskControl {
 		const fault = this.#faults[index]!;
 		fault.remaining--;
 		if (fault.remaining === 0) this.#faults.splice(index, 1);
+		const kind = `${operation} ${fault.errno}`;
+		this.seen.set(kind, (this.seen.get(kind) ?? 0) + 1);
 		return fault.errno;
 	}
 

@@ -216,16 +216,15 @@ class SimulatedFile implements DiskFile {
 				// Of a write that fails nobody knows what reached the disk.
 				if (errno !== 'EBADF') {
 					this.#inode.writePartly(position, bytes, control.random);
-					control.onTorn?.(this.path, bytes);
+					control.onTorn?.({ path: this.path, position, bytes });
 				}
 				this.#failure ??= new DiskError('write', this.path, failure(errno));
 				finish(this.#failure);
 				return;
 			}
-			if (this.#durable) {
-				this.#inode.writeThrough(position, bytes);
-				control.onDurable?.(this.path, bytes);
-			} else this.#inode.write(position, bytes);
+			if (this.#durable) this.#inode.writeThrough(position, bytes);
+			else this.#inode.write(position, bytes);
+			control.onWritten?.({ path: this.path, position, bytes }, this.#durable);
 			finish(null);
 		});
 	}

@@ -1,0 +1,176 @@
+import { NoSpace, NotLeader } from '../../src/errors.js';
+import type { Cluster } from './cluster.js';
+import type { ClusterNode } from './cluster-node.js';
+import type { FaultName } from './cluster-plan.js';
+import { demand } from './invariants.js';
+import type { SimulatedRandom } from './random.js';
+
+/** One fault as it happens. */
+export interface Scene {
+	readonly cluster: Cluster;
+	readonly random: SimulatedRandom;
+	/** Who is hit. */
+	readonly node: ClusterNode;
+	/** For what takes two; may be the same. */
+	readonly other: ClusterNode;
+	/** Runs it after a while, or when all is healed. */
+	later(lowMs: number, highMs: number, run: () => void): void;
+	/** Counts what only some faults of a kind come to. */
+	count(what: string): void;
+	/** There was nothing to do it to. */
+	miss(): void;
+}
+
+/** Operations that a disk may fail, and the files they are failed on. Files named by a number hold the log. */
+const operations = [
+	['write', 'log/0', ['EIO', 'ENOSPC']],
+	['write', 'unfinished', ['EIO', 'ENOSPC', 'EDQUOT']],
+	['read', 'log/0', ['EIO']],
+	['read', 'log/0', ['EIO']],
+	['sync', '', ['EIO', 'ENOSPC']],
+	['syncDirectory', '', ['EIO']],
+	['open', '', ['EIO', 'EMFILE']],
+	['close', '', ['EIO']],
+	['rename', '', ['EIO']],
+	['remove', '', ['EIO']],
+	['list', '', ['EIO']],
+	['freeBytes', '', ['EIO']],
+] as const;
+
+/** How far off a wall clock may be after a jump: a bad oscillator, a wrong time zone, another month. */
+const jumpsMs = [5000, 4 * 3_600_000, 3e9] as const;
+
+/** What each kind does. */
+export const faultKinds: Readonly<Record<FaultName, (scene: Scene) => void>> = {
+	cut({ cluster, node, other }) {
+		cluster.world.network.cut(node.name, other.name);
+	},
+
+	isolate({ cluster, node, later }) {
+		const { network } = cluster.world;
+		network.partition([node.name], others(cluster, node));
+		later(100, 4000, () => network.heal());
+	},
+
+	'one-way'({ cluster, random, node, later }) {
+		const { network } = cluster.world;
+		if (random.chance(0.5)) network.block([node.name], others(cluster, node));
+		else network.block(others(cluster, node), [node.name]);
+		later(100, 3000, () => network.heal());
+	},
+
+	partial({ cluster, node, other, later }) {
+		const { network } = cluster.world;
+		network.partition([node.name], [other.name]);
+		later(100, 4000, () => network.heal());
+	},
+
+	'slow-link'({ cluster, random, node, other, later }) {
+		const link = cluster.world.network.link(node.name, other.name);
+		const { latencyMs } = link;
+		const low = random.between(5, 200);
+		link.latencyMs = [low, low * 3];
+		later(100, 3000, () => {
+			link.latencyMs = latencyMs;
+		});
+	},
+
+	crash: (scene) => end(scene, scene.node, true),
+	kill: (scene) => end(scene, scene.node, false),
+
+	'power-failure'(scene) {
+		const running = scene.cluster.nodes.filter((node) => node.machine.running);
+		if (running.length === 0) scene.miss();
+		for (const node of running) end(scene, node, true);
+	},
+
+	suspend({ node, later }) {
+		node.machine.suspend();
+		later(20, 1500, () => node.machine.resume());
+	},
+
+	stall({ node, later }) {
+		node.machine.disk.stall();
+		later(20, 2500, () => node.machine.disk.unstall());
+	},
+
+	'disk-error'({ cluster, random, node }) {
+		const [operation, path, errnos] = operations[random.below(operations.length)]!;
+		const errno = errnos[random.below(errnos.length)]!;
+		cluster.note(`${node.name}: ${operation} will fail with ${errno}`);
+		node.mayFail = true;
+		node.machine.disk.failNext(operation, errno, { path });
+	},
+
+	'disk-full'(scene) {
+		const { cluster, random, node, later } = scene;
+		const { fileSystem } = node.machine.disk;
+		const { segmentBytes, freeBytesMin } = cluster.plan.limits;
+		const { capacityBytes, freeBytes } = fileSystem;
+		const room = random.below(3) * segmentBytes + random.below(2 * freeBytesMin);
+		fileSystem.capacityBytes = capacityBytes - freeBytes + Math.min(room, freeBytes);
+		let isOver = false;
+		const probe = () => {
+			if (isOver) return;
+			probeFull(scene);
+			cluster.world.scheduler.schedule(50, probe);
+		};
+		probe();
+		later(200, 4000, () => {
+			isOver = true;
+			fileSystem.capacityBytes = 2 ** 40;
+		});
+	},
+
+	'machine-throws'({ random, node, miss }) {
+		if (!node.throwNext(random.chance(0.5) ? 'now' : 'later')) miss();
+	},
+
+	reopen({ node, miss }) {
+		if (node.replica === null) miss();
+		else node.close();
+	},
+
+	'clock-jump'({ random, node }) {
+		const most = jumpsMs[random.below(jumpsMs.length)]!;
+		node.machine.clock.wallOffsetMs = random.between(-most, most);
+	},
+
+	'clock-rate'({ random, node }) {
+		node.machine.clock.rate = random.between(0.9, 1.1);
+	},
+};
+
+function others({ names }: Cluster, node: ClusterNode): string[] {
+	return names.filter((name) => name !== node.name);
+}
+
+function end({ later, miss }: Scene, node: ClusterNode, isPowerFailure: boolean): void {
+	if (!node.machine.running) return miss();
+	node.end(isPowerFailure);
+	later(0, 2000, () => node.start());
+}
+
+/** Rule 28: a leader whose disk is full refuses proposals by type, and goes on serving reads. */
+function probeFull({ cluster, node, count }: Scene): void {
+	const { replica, parts } = node;
+	if (replica === null || parts?.log.noSpace !== true || !parts.loop.isLeader) return;
+	if (replica.stopped !== null) return;
+	const { ledger } = cluster;
+	const refused = (error: unknown) => {
+		ledger.guard(() => {
+			const isRefusal = error instanceof NoSpace || error instanceof NotLeader;
+			demand(isRefusal, `a full disk says ${error}`);
+			count('refused by a full disk');
+		});
+	};
+	replica.propose(new Uint8Array(0)).then(() => refused('yes'), refused);
+	const floor = ledger.acknowledged;
+	replica.read<number>(null).then(
+		(answer) => {
+			ledger.guard(() => demand(answer >= floor, 'a read by a full replica is not stale'));
+			count('read from a full disk');
+		},
+		() => {},
+	);
+}

@@ -1,0 +1,69 @@
+import type { BatchView } from '../../src/format/batch-view.js';
+import type { Clock } from '../../src/io.js';
+import type { StateMachine } from '../../src/replica/types.js';
+import { demand } from './invariants.js';
+
+/** Thrown on order. */
+export class OrderedThrow extends Error {}
+
+/**
+ * A state machine that can be told to throw, around one that works. What it threw at, it has not applied; that its
+ * replica asks for nothing more afterwards is rule 33.
+ */
+export class FaultyMachine implements StateMachine {
+	readonly #machine: StateMachine;
+	readonly #clock: Clock;
+	readonly #guard: (work: () => void) => void;
+	#order: 'now' | 'later' | null = null;
+	/** Where it threw; 0 = nowhere. */
+	threwAt = 0;
+	/** Told when it has thrown. */
+	onThrow: () => void = () => {};
+
+	constructor(machine: StateMachine, clock: Clock, guard: (work: () => void) => void) {
+		this.#machine = machine;
+		this.#clock = clock;
+		this.#guard = guard;
+	}
+
+	/** The next batch fails: from within `apply`, or by a promise. */
+	throwNext(when: 'now' | 'later'): void {
+		this.#order = when;
+	}
+
+	open(): ReturnType<NonNullable<StateMachine['open']>> {
+		return this.#machine.open?.();
+	}
+
+	apply(batch: BatchView): ReturnType<StateMachine['apply']> {
+		this.#guard(() => demand(this.threwAt === 0, 'nothing is applied after a throw'));
+		const order = this.#order;
+		if (order === null) return this.#machine.apply(batch);
+		const { index } = batch;
+		this.#order = null;
+		if (order === 'now') this.#throw(index);
+		return new Promise((_, reject) => {
+			this.#clock.after(5, () => {
+				try {
+					this.#throw(index);
+				} catch (error) {
+					reject(error);
+				}
+			});
+		});
+	}
+
+	#throw(index: number): never {
+		this.threwAt = index;
+		this.onThrow();
+		throw new OrderedThrow(`ordered at ${index}`);
+	}
+
+	query(query: unknown): unknown {
+		return this.#machine.query?.(query);
+	}
+
+	close(): void | Promise<void> {
+		return this.#machine.close?.();
+	}
+}

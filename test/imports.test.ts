@@ -80,6 +80,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 	'src/client': ['src/format/', 'src/transport/', DOORS],
 	'native-free-io': [DOORS],
 	'test/simulation': [DOORS],
+	'test/history': [],
 };
 
 /** The files that hand Node's own doors to the engine. */
@@ -106,6 +107,7 @@ function closure(path: string, found = new Set<string>()): Set<string> {
 const simulatedDoors = closure('test/simulation/world.ts');
 
 function belongs({ path }: Source): boolean {
+	if (path.startsWith('test/history/')) return true;
 	return !path.startsWith('test/') || simulatedDoors.has(path);
 }
 

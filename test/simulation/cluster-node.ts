@@ -1,8 +1,9 @@
-import { DiskError, StateMachineFailed } from '../../src/errors.js';
+import { Corruption, DiskError, StateMachineFailed } from '../../src/errors.js';
 import { open, type ReplicaParts } from '../../src/replica/open.js';
 import type { Replica } from '../../src/replica/replica.js';
 import type { Cluster } from './cluster.js';
 import { DiskWitness } from './cluster-witness.js';
+import { DiskDamage } from './disk-damage.js';
 import { FaultyMachine } from './faulty-machine.js';
 import { demand, demandNoLeak, Violation, type Watched } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
@@ -20,6 +21,8 @@ export class ClusterNode implements Watched {
 	readonly id: number;
 	readonly machine: Machine;
 	readonly witness = new DiskWitness();
+	/** What its disk did to what was durable. */
+	readonly damage: DiskDamage;
 	parts: ReplicaParts | null = null;
 	replica: Replica | null = null;
 	committed = 0;
@@ -41,6 +44,11 @@ export class ClusterNode implements Watched {
 	readonly seen = {
 		lives: 0,
 		stops: 0,
+		/** Damage that a recovery found, and a running replica that read its log. */
+		refusals: 0,
+		foundRunning: 0,
+		lost: 0,
+		misdirected: 0,
 		throws: 0,
 		closes: 0,
 		tornBytes: 0,
@@ -59,16 +67,28 @@ export class ClusterNode implements Watched {
 		this.kept = cluster.plan.retainBytes === Number.POSITIVE_INFINITY ? null : { index: 0 };
 		const guard = (work: () => void) => cluster.ledger.guard(work);
 		const isOs = cluster.plan.durability === 'os';
-		this.machine.disk.onWritten = ({ path, bytes }, isDurable) => {
+		const { disk } = this.machine;
+		this.damage = new DiskDamage(disk, '/data/log', this.#random.fork('damage'));
+		disk.onWriting = (write) => {
+			if (this.#isFlush(write.path)) this.damage.writing(write);
+		};
+		disk.onWritten = (write, isDurable) => {
+			const { path, bytes } = write;
 			if (!this.#isFlush(path)) return;
 			guard(() => {
 				demand(isDurable || isOs, `${path}: a flush is reported done before it is durable`);
 				const fault = this.witness.written(bytes);
 				demand(fault === null, `${path}: ${fault}`);
 			});
+			const astray = this.damage.written(write);
+			if (astray === null) return;
+			this.seen[astray] += 1;
+			cluster.note(`r${id}: a write of its disk turns out to be ${astray}`);
 		};
-		this.machine.disk.onTorn = ({ path, bytes }) => {
-			if (this.#isFlush(path)) this.witness.torn(bytes);
+		disk.onTorn = (write) => {
+			if (!this.#isFlush(write.path)) return;
+			this.witness.torn(write.bytes);
+			this.damage.torn(write);
 		};
 	}
 
@@ -152,6 +172,7 @@ export class ClusterNode implements Watched {
 	/** Whether something was done to it that explains this error. */
 	excuses(error: Error): boolean {
 		if (error instanceof DiskError) return this.mayFail;
+		if (error instanceof Corruption) return this.damage.explains(error);
 		const threwAt = this.#machine?.threwAt ?? 0;
 		return error instanceof StateMachineFailed && threwAt > 0 && error.index === threwAt;
 	}
@@ -162,7 +183,10 @@ export class ClusterNode implements Watched {
 		this.#cluster.ledger.guard(() => {
 			const fault = this.witness.recovered(recovered);
 			demand(fault === null, `replica ${this.id} ${fault}`);
+			demand(!this.damage.isLive, `replica ${this.id} takes what is damaged`);
 		});
+		// It was where nothing lies.
+		this.damage.undo();
 		this.parts = parts;
 		// Batches that were compacted are known to have been compared in an earlier life.
 		this.committed = recovered.base.index;
@@ -176,12 +200,15 @@ export class ClusterNode implements Watched {
 				`replica ${this.id} does not open: ${error.stack}`,
 			);
 		}
-		this.#comeBack();
+		const isRefused = error instanceof Corruption;
+		if (isRefused) this.seen.refusals += 1;
+		this.#comeBack(isRefused);
 	}
 
 	/** The replica has stopped for good: only an ordered failure may do that. */
 	#stopped(error: Error): void {
 		this.seen.stops += 1;
+		if (error instanceof Corruption) this.seen.foundRunning += 1;
 		if (!this.excuses(error)) {
 			this.#cluster.ledger.violation ??= new Violation(
 				`replica ${this.id} stopped: ${error.stack}`,
@@ -202,7 +229,7 @@ export class ClusterNode implements Watched {
 				if (life !== this.life) return;
 				this.#cluster.ledger.guard(() => demandNoLeak(parts, replica.status()));
 				this.hasLeft = this.#isLeaving;
-				if (!this.hasLeft) this.#comeBack();
+				if (!this.hasLeft) this.#comeBack(false);
 			});
 		}, this.#cluster.ledger.guardError);
 	}
@@ -213,7 +240,8 @@ export class ClusterNode implements Watched {
 		this.close();
 	}
 
-	#comeBack(): void {
+	/** `isRestored`: somebody has put back what was damaged. */
+	#comeBack(isRestored: boolean): void {
 		const { scheduler } = this.#cluster.world;
 		const { life } = this;
 		scheduler.schedule(this.#random.between(0, 500), () => {
@@ -221,6 +249,7 @@ export class ClusterNode implements Watched {
 			this.end(false);
 			this.machine.disk.forgetFaults();
 			this.mayFail = false;
+			if (isRestored) this.damage.undo();
 			this.start();
 		});
 	}
@@ -235,6 +264,7 @@ export class ClusterNode implements Watched {
 		this.life += 1;
 		if (isPowerFailure) this.machine.crash();
 		else this.machine.kill();
+		this.damage.ended();
 		this.parts = null;
 		this.replica = null;
 		this.outstanding = 0;

@@ -11,6 +11,7 @@ const mustHappen = [
 	...faultNames.map((name) => `fault ${name}`),
 	...['failed write EIO', 'failed write ENOSPC', 'failed read EIO', 'failed sync EIO'],
 	...['refused by a full disk', 'read from a full disk', 'throws'],
+	...['lost', 'misdirected', 'refusals', 'foundRunning'],
 	...[
 		'acknowledged',
 		'reads',

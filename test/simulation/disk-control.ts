@@ -12,7 +12,7 @@ interface Fault {
 	remaining: number;
 }
 
-/** A write that has ended, well or not. */
+/** A write at its end, well or not. */
 export interface FinishedWrite {
 	readonly path: string;
 	readonly position: number;
@@ -33,8 +33,9 @@ export class DiskControl {
 	spikeMs = 5;
 	spikeChance = 0.005;
 	bytesPerMs = 500_000;
-	/** For who keeps account of what the disk holds: writes that are about to be reported done, and writes of which
-	 * anything may have reached it. */
+	/** For who keeps account of what the disk holds: writes that are about to be done, those that will be reported done
+	 * next, and those of which anything may have reached it. */
+	onWriting: ((write: FinishedWrite) => void) | null = null;
 	onWritten: ((write: FinishedWrite, isDurable: boolean) => void) | null = null;
 	onTorn: ((write: FinishedWrite) => void) | null = null;
 	/** How often operations failed as ordered, by `operation errno`. */

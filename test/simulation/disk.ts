@@ -205,11 +205,11 @@ class SimulatedFile implements DiskFile {
 			this.#process.schedule(0, () => finish(this.#failure));
 			return;
 		}
-		const write = new WriteInFlight(this.#inode, slices, position, this.path);
-		control.inFlight.add(write);
+		const inFlight = new WriteInFlight(this.#inode, slices, position, this.path);
+		control.inFlight.add(inFlight);
 		control.schedule(this.#process, 'write', total, () => {
-			control.inFlight.delete(write);
-			const bytes = write.take();
+			control.inFlight.delete(inFlight);
+			const bytes = inFlight.take();
 			control.trace('write', this.path, position, bytes);
 			const errno = this.#refusal(position + total) ?? control.fault('write', this.path);
 			if (errno !== null) {
@@ -222,9 +222,11 @@ class SimulatedFile implements DiskFile {
 				finish(this.#failure);
 				return;
 			}
+			const write = { path: this.path, position, bytes };
+			control.onWriting?.(write);
 			if (this.#durable) this.#inode.writeThrough(position, bytes);
 			else this.#inode.write(position, bytes);
-			control.onWritten?.({ path: this.path, position, bytes }, this.#durable);
+			control.onWritten?.(write, this.#durable);
 			finish(null);
 		});
 	}

@@ -122,6 +122,23 @@ export const faultKinds: Readonly<Record<FaultName, (scene: Scene) => void>> = {
 		});
 	},
 
+	'bit-rot'(scene) {
+		const { node, random } = scene;
+		if (!mayHurt(scene) || !node.damage.rot()) return scene.miss();
+		// Some find it by and by, some at once.
+		if (random.chance(0.4)) end(scene, node, random.chance(0.5));
+	},
+
+	'lost-write'(scene) {
+		if (mayHurt(scene)) scene.node.damage.loseNext('lost');
+		else scene.miss();
+	},
+
+	'misdirected-write'(scene) {
+		if (mayHurt(scene)) scene.node.damage.loseNext('misdirected');
+		else scene.miss();
+	},
+
 	'machine-throws'({ random, node, miss }) {
 		if (!node.throwNext(random.chance(0.5) ? 'now' : 'later')) miss();
 	},
@@ -149,6 +166,15 @@ function end({ later, miss }: Scene, node: ClusterNode, isPowerFailure: boolean)
 	if (!node.machine.running) return miss();
 	node.end(isPowerFailure);
 	later(0, 2000, () => node.start());
+}
+
+/** Whether this disk may be damaged: of the others, so few are that a majority is sound. */
+function mayHurt({ cluster, node }: Scene): boolean {
+	if (cluster.plan.durability === 'os') return false;
+	// Not in the middle of its recovery: nobody could say what that has seen.
+	if (node.machine.running && node.parts === null) return false;
+	const hurt = cluster.nodes.filter((each) => each !== node && each.damage.isHurt);
+	return hurt.length + 1 < cluster.nodes.length / 2;
 }
 
 /** Rule 28: a leader whose disk is full refuses proposals by type, and goes on serving reads. */

@@ -56,6 +56,12 @@ export class Inode {
 		}
 	}
 
+	/** Bytes change by themselves, on the disk and for whoever reads. */
+	damage(position: number, bytes: Uint8Array): void {
+		this.current.write(position, bytes);
+		this.durable.write(position, bytes);
+	}
+
 	/** How many writes there were: what a sync that begins now will settle. */
 	get writes(): number {
 		return this.#settled + this.#unsynced.length;

@@ -1,12 +1,27 @@
 // Builds the simulation and runs it; the arguments are those of test/simulation/run.ts.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-run(['node_modules/typescript/bin/tsc', '-p', 'test/simulation']);
-run(['dist/sim/test/simulation/run.js', ...process.argv.slice(2)]);
+const cwd = fileURLToPath(new URL('..', import.meta.url));
+const built = spawnSync(
+	process.execPath,
+	['node_modules/typescript/bin/tsc', '-p', 'test/simulation'],
+	{
+		cwd,
+		stdio: 'inherit',
+	},
+);
+if (built.status !== 0) process.exit(built.status ?? 1);
 
-function run(parts) {
-	const { status } = spawnSync(process.execPath, parts, { cwd: root, stdio: 'inherit' });
-	if (status !== 0) process.exit(status ?? 1);
-}
+const child = spawn(
+	process.execPath,
+	['dist/sim/test/simulation/run.js', ...process.argv.slice(2)],
+	{
+		cwd,
+		stdio: 'inherit',
+	},
+);
+// A terminal interrupts both; the child says what it came to before it ends.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+child.on('exit', (code) => process.exit(code ?? 1));

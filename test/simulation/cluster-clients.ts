@@ -95,7 +95,7 @@ export class Clients {
 		entry.fill(0);
 		return this.#settle(node, [own], promise, ({ index, term, result }) => {
 			const number = this.#cluster.ledger.acknowledge(index, own);
-			demand(result === number, `entry ${number} is given the result ${result}`);
+			demand(result === number, () => `entry ${number} is given the result ${result}`);
 			this.#knowsTerm(index, term);
 		});
 	}
@@ -108,7 +108,10 @@ export class Clients {
 			demand(count === entries.length, 'a batch is acknowledged as a whole');
 			entries.forEach((entry, i) => {
 				const number = ledger.acknowledge(index + i, entry);
-				demand(results?.[i] === number, `entry ${number} is given the result ${results?.[i]}`);
+				demand(
+					results?.[i] === number,
+					() => `entry ${number} is given the result ${results?.[i]}`,
+				);
 			});
 			this.#knowsTerm(index, term);
 		});
@@ -118,7 +121,10 @@ export class Clients {
 		const { judge } = this.#cluster;
 		const batch = judge.find(index);
 		// It may have been committed in this very turn.
-		demand(batch === undefined || batch.term === term, `index ${index} is not of term ${term}`);
+		demand(
+			batch === undefined || batch.term === term,
+			() => `index ${index} is not of term ${term}`,
+		);
 	}
 
 	#read(node: ClusterNode, read: () => Promise<number>): void {
@@ -127,7 +133,10 @@ export class Clients {
 		const promise = read();
 		this.#settle(node, [], promise, (answer) => {
 			ledger.seen.reads += 1;
-			demand(answer >= floor, `a read saw ${answer}, and ${floor} had been acknowledged before it`);
+			demand(
+				answer >= floor,
+				() => `a read saw ${answer}, and ${floor} had been acknowledged before it`,
+			);
 		});
 	}
 
@@ -200,7 +209,10 @@ export class Clients {
 			const seen = new DataView(answer.buffer, answer.byteOffset).getFloat64(0);
 			ledger.seen.reads += 1;
 			ledger.guard(() =>
-				demand(seen >= floor, `a remote read saw ${seen}, and ${floor} had been acknowledged`),
+				demand(
+					seen >= floor,
+					() => `a remote read saw ${seen}, and ${floor} had been acknowledged`,
+				),
 			);
 		} catch (error) {
 			ledger.guard(() => ledger.failed(error, []));

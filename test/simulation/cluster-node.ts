@@ -6,6 +6,7 @@ import { DiskWitness } from './cluster-witness.js';
 import { DiskDamage } from './disk-damage.js';
 import { FaultyMachine } from './faulty-machine.js';
 import { demand, demandNoLeak, Violation, type Watched } from './invariants.js';
+import type { SimulatedProcess } from './process.js';
 import type { SimulatedRandom } from './random.js';
 import { type Kept, Recorder } from './workload.js';
 import type { Machine, ProcessDoors } from './world.js';
@@ -27,6 +28,7 @@ export class ClusterNode implements Watched {
 	replica: Replica | null = null;
 	committed = 0;
 	ledTerm = 0;
+	judgedRuns = -1;
 	/** Calls of this life that aren't answered yet. */
 	outstanding = 0;
 	/** A disk error was ordered: it may stop. */
@@ -40,6 +42,8 @@ export class ClusterNode implements Watched {
 	#isLeaving = false;
 	/** Of this life. */
 	#machine: FaultyMachine | null = null;
+	/** Of this life, or the last one. */
+	#process: SimulatedProcess | null = null;
 	/** What happened in its lives. */
 	readonly seen = {
 		lives: 0,
@@ -97,6 +101,10 @@ export class ClusterNode implements Watched {
 		return isSegment(path) && this.parts !== null;
 	}
 
+	get runs(): number {
+		return this.#process?.runs ?? 0;
+	}
+
 	get name(): string {
 		return this.machine.name;
 	}
@@ -108,6 +116,8 @@ export class ClusterNode implements Watched {
 	start(): void {
 		if (this.machine.running) return;
 		const doors = this.machine.start();
+		this.#process = doors.process;
+		this.judgedRuns = -1;
 		this.life += 1;
 		this.seen.lives += 1;
 		const { life } = this;

@@ -48,8 +48,12 @@ interface Flush {
 	readonly batches: readonly SeenBatch[];
 }
 
+/** Grows to the longest flush seen, and is used again for each. */
+let scratch = new Memory(65_536);
+
 function readFlush(bytes: Uint8Array): Flush | null {
-	const memory = new Memory(bytes.length);
+	if (scratch.size < bytes.length) scratch = new Memory(bytes.length);
+	const memory = scratch;
 	memory.bytes.set(bytes);
 	const at = isSegmentHeader(memory, 0) ? SEGMENT_HEADER_BYTES : 0;
 	if (!isFlushMark(memory, at)) return null;

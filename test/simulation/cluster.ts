@@ -30,7 +30,8 @@ export class Cluster {
 	/** Whether messages may be repeated and lost now. */
 	isHostile = true;
 	readonly seen = { repeated: 0, dropped: 0 };
-	readonly #lines: string[] = [];
+	readonly #lines: { readonly at: number; readonly line: string }[] = [];
+	readonly #byHost: ReadonlyMap<string, ClusterNode>;
 	readonly #random: SimulatedRandom;
 	readonly #past = new Map<string, Uint8Array[]>();
 	readonly #scratch = new Memory(MESSAGE_BYTES_MIN);
@@ -46,18 +47,19 @@ export class Cluster {
 		const { cutChance, crumbChance } = plan;
 		Object.assign(world.network.defaults, { cutChance, crumbChance });
 		this.nodes = ids.map((id) => new ClusterNode(this, id));
+		this.#byHost = new Map(this.nodes.map((node) => [node.name, node]));
 		this.judge = new Judge(this.nodes);
 		world.network.tap = (from, to, slices) => this.#sent(from, to, slices);
 	}
 
 	/** For the story that is told when something goes wrong. */
 	note(line: string): void {
-		this.#lines.push(`${this.world.now.toFixed(3).padStart(12)}  ${line}`);
+		this.#lines.push({ at: this.world.now, line });
 		if (this.#lines.length > LINES_KEPT) this.#lines.shift();
 	}
 
 	get story(): string {
-		return this.#lines.join('\n');
+		return this.#lines.map(({ at, line }) => `${at.toFixed(3).padStart(12)}  ${line}`).join('\n');
 	}
 
 	/** Between two events: throws what is wrong. */
@@ -73,7 +75,7 @@ export class Cluster {
 	}
 
 	node(host: string): ClusterNode | undefined {
-		return this.nodes.find((node) => node.name === host);
+		return this.#byHost.get(host);
 	}
 
 	// ---- The wires
@@ -99,6 +101,7 @@ export class Cluster {
 	}
 
 	#remember(way: string, slice: Uint8Array): void {
+		if (this.plan.repeatChance === 0) return;
 		let past = this.#past.get(way);
 		if (past === undefined) {
 			past = [];
@@ -125,22 +128,23 @@ export class Cluster {
 		const isPromise =
 			kind !== MessageKind.preVote && (kind !== MessageKind.preVoteResponse || rejected);
 		if (!isPromise) return;
-		const who = `replica ${id} in term ${term}`;
-		demand(witness.term >= term, `${who} speaks of a term that is not durable`);
+		const who = (): string => `replica ${id} in term ${term}`;
+		demand(witness.term >= term, () => `${who()} speaks of a term that is not durable`);
 		const vote = witness.term === term ? witness.vote : 0;
-		if (kind === MessageKind.vote) demand(vote === id, `${who} has no durable vote for itself`);
+		if (kind === MessageKind.vote)
+			demand(vote === id, () => `${who()} has no durable vote for itself`);
 		if (kind === MessageKind.voteResponse && !rejected) {
-			demand(vote === to, `${who} gives a vote that is not durable`);
+			demand(vote === to, () => `${who()} gives a vote that is not durable`);
 		}
 		if (kind !== MessageKind.appendResponse || rejected || index === 0) return;
 		const durable = witness.find(index);
-		demand(durable?.last === index, `${who} acknowledges ${index}, which is not durable`);
+		demand(durable?.last === index, () => `${who()} acknowledges ${index}, which is not durable`);
 		const leader = this.nodes[to - 1]!;
 		if (!leader.isLeader || leader.parts?.raft.term !== term) return;
 		const asked = batchAt(leader, index);
 		demand(
 			asked?.checksum === durable.checksum,
-			`${who} acknowledges ${index}, which is another than the leader's`,
+			() => `${who()} acknowledges ${index}, which is another than the leader's`,
 		);
 	}
 }

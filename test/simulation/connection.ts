@@ -85,7 +85,9 @@ export class SimulatedConnection implements Connection {
 
 	writev(slices: readonly Uint8Array[], done: () => void): void {
 		const own = this.#hub.tap?.(...this.#hosts, slices) ?? slices.slice();
-		this.#groups.push({ slices: own, checksum: checksum(own), done });
+		const sum = checksum(own);
+		this.#hub.scheduler.trace.word(sum);
+		this.#groups.push({ slices: own, checksum: sum, done });
 		if (this.#ended) this.process.schedule(0, () => this.#reportAll());
 		else this.#pumpSoon();
 	}
@@ -268,8 +270,8 @@ export class SimulatedConnection implements Connection {
 		trace.text(this.remote);
 		switch (item.kind) {
 			case 'data':
-				trace.number(item.bytes.byteLength);
-				trace.word(crc32(item.bytes));
+				// What the bytes are was traced when they were handed over.
+				trace.word(item.bytes.byteLength);
 				this.#arrived.push(item.bytes);
 				break;
 			case 'established':

@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import type { WriteInFlight } from './disk.js';
 import { FileSystem } from './file-system.js';
 import type { SimulatedProcess } from './process.js';
@@ -135,12 +134,12 @@ export class DiskControl {
 		return fault.errno;
 	}
 
-	trace(operation: string, path: string, value: number, bytes: Uint8Array | null): void {
+	trace(operation: string, path: string, value: number, checksum: number | null): void {
 		const { trace } = this.#scheduler;
 		trace.text(operation);
 		trace.text(path);
 		trace.number(value);
-		if (bytes !== null) trace.word(crc32(bytes));
+		if (checksum !== null) trace.word(checksum);
 	}
 
 	#durationMs(operation: string, bytes: number): number {

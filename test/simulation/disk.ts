@@ -210,7 +210,7 @@ class SimulatedFile implements DiskFile {
 		control.schedule(this.#process, 'write', total, () => {
 			control.inFlight.delete(inFlight);
 			const bytes = inFlight.take();
-			control.trace('write', this.path, position, bytes);
+			control.trace('write', this.path, position, inFlight.checksum);
 			const errno = this.#refusal(position + total) ?? control.fault('write', this.path);
 			if (errno !== null) {
 				// Of a write that fails nobody knows what reached the disk.
@@ -289,7 +289,7 @@ export class WriteInFlight {
 	readonly position: number;
 	readonly #slices: readonly Uint8Array[];
 	readonly path: string;
-	readonly #checksum: number;
+	readonly checksum: number;
 
 	constructor(inode: Inode, slices: readonly Uint8Array[], position: number, path: string) {
 		this.inode = inode;
@@ -297,13 +297,13 @@ export class WriteInFlight {
 		// The array itself may be used again by the caller at once.
 		this.#slices = slices.slice();
 		this.path = path;
-		this.#checksum = slices.reduce((sum, slice) => crc32(slice, sum), 0);
+		this.checksum = slices.reduce((sum, slice) => crc32(slice, sum), 0);
 	}
 
 	take(): Uint8Array {
 		const bytes = Buffer.concat(this.#slices);
 		assert(
-			crc32(bytes) === this.#checksum,
+			crc32(bytes) === this.checksum,
 			`${this.path}: memory changed before its write at ${this.position} was done`,
 		);
 		return bytes;

@@ -146,7 +146,10 @@ class Extent {
 	}
 
 	become(other: Extent): void {
-		this.#bytes = other.view.slice();
+		this.extend(other.length);
+		this.#bytes.set(other.view);
+		// What lies behind the end is zeros, for whoever extends it.
+		this.#bytes.fill(0, other.length, this.#length);
 		this.#length = other.length;
 	}
 }

@@ -3,6 +3,9 @@ import type { ReplicaStatus } from '../../src/replica/types.js';
 import type { DiskWitness } from './cluster-witness.js';
 import { type SeenBatch, seenBatch } from './cluster-witness.js';
 
+/** After so many events the judge looks at those, too, who have nothing new to show. */
+const LOOKS_PER_THOROUGH = 64;
+
 /** What SAFETY.md forbids has happened. */
 export class Violation extends Error {}
 
@@ -16,6 +19,10 @@ export interface Watched {
 	readonly witness: DiskWitness;
 	/** Null while it isn't running. */
 	readonly parts: ReplicaParts | null;
+	/** Changes whenever anything of its process has run: only then can its state be another. */
+	readonly runs: number;
+	/** `runs` when it was last judged. */
+	judgedRuns: number;
 	/** Of this life: how far its commit index was seen and compared. */
 	committed: number;
 	/** The term in which it was last seen as leader. */
@@ -47,6 +54,7 @@ export class Judge {
 	/** How much happened: a world in which nothing does proves nothing. */
 	readonly seen = { elections: 0, commits: 0 };
 	readonly #leaderOf = new Map<number, number>();
+	#looks = 0;
 
 	constructor(replicas: readonly Watched[]) {
 		this.#replicas = replicas;
@@ -56,22 +64,41 @@ export class Judge {
 		return this.committed.at(-1)?.last ?? 0;
 	}
 
-	/** Looks at everybody, between two events. */
+	/** Looks between two events at everybody of whom anything has run; now and then at the others, too, who must be as
+	 * they were. */
 	look(): void {
+		this.#looks += 1;
+		const isThorough = this.#looks % LOOKS_PER_THOROUGH === 0;
 		for (const replica of this.#replicas) {
-			if (replica.parts === null) continue;
-			const { raft } = replica.parts;
-			raft.invariants();
-			if (raft.leader === replica.id && raft.term !== replica.ledTerm) {
-				this.#elected(replica, raft.term);
-			}
-			demand(raft.committed >= replica.committed, 'the commit index never goes back');
-			if (raft.committed === replica.committed) continue;
-			this.#committed(replica, raft.committed, raft.term);
-			// Rule 3: what a leader commits by counting ends with an entry of its own term.
-			const isOwn = raft.termAt(raft.committed) === raft.term;
-			demand(raft.leader !== replica.id || isOwn, 'a leader commits by an entry of its own term');
+			const { parts, runs } = replica;
+			if (parts === null) continue;
+			if (runs !== replica.judgedRuns) {
+				replica.judgedRuns = runs;
+				this.#judge(replica, parts.raft);
+			} else if (isThorough) this.#demandSame(replica, parts.raft);
 		}
+	}
+
+	/** Of this process nothing has run since it was judged. */
+	#demandSame(replica: Watched, raft: ReplicaParts['raft']): void {
+		raft.invariants();
+		const isLeader = raft.leader === replica.id;
+		const isSame =
+			raft.committed === replica.committed && (!isLeader || raft.term === replica.ledTerm);
+		demand(isSame, 'a replica changes only when something of its process runs');
+	}
+
+	#judge(replica: Watched, raft: ReplicaParts['raft']): void {
+		raft.invariants();
+		if (raft.leader === replica.id && raft.term !== replica.ledTerm) {
+			this.#elected(replica, raft.term);
+		}
+		demand(raft.committed >= replica.committed, 'the commit index never goes back');
+		if (raft.committed === replica.committed) return;
+		this.#committed(replica, raft.committed, raft.term);
+		// Rule 3: what a leader commits by counting ends with an entry of its own term.
+		const isOwn = raft.termAt(raft.committed) === raft.term;
+		demand(raft.leader !== replica.id || isOwn, 'a leader commits by an entry of its own term');
 	}
 
 	/** Election safety, and leader completeness. */
@@ -79,7 +106,7 @@ export class Judge {
 		replica.ledTerm = term;
 		this.seen.elections += 1;
 		const other = this.#leaderOf.get(term) ?? replica.id;
-		demand(other === replica.id, `term ${term} has two leaders: ${other} and ${replica.id}`);
+		demand(other === replica.id, () => `term ${term} has two leaders: ${other} and ${replica.id}`);
 		this.#leaderOf.set(term, replica.id);
 		const before = this.committed.findLast((batch) => batch.knownIn < term);
 		if (before === undefined) return;
@@ -99,7 +126,7 @@ export class Judge {
 			const batch = batchAt(replica, index);
 			demand(
 				batch !== undefined,
-				`replica ${replica.id} committed ${index}, which nobody can find`,
+				() => `replica ${replica.id} committed ${index}, which nobody can find`,
 			);
 			demand(batch.last <= committed, 'batches are committed whole');
 			const known = this.#find(batch.last);

@@ -9,6 +9,8 @@ import type { Scheduler } from './scheduler.js';
 export class SimulatedProcess {
 	readonly scheduler: Scheduler;
 	readonly identifier: number;
+	/** How often anything of it has run: who looks at it again and again looks when this has changed. */
+	runs = 0;
 	#alive = true;
 	#waiting: (() => void)[] | null = null;
 
@@ -28,8 +30,10 @@ export class SimulatedProcess {
 	/** Runs it in this process now: not at all if it ended, later if it is suspended. */
 	enter(callback: () => void): void {
 		if (!this.#alive) return;
-		if (this.#waiting === null) callback();
-		else this.#waiting.push(callback);
+		if (this.#waiting === null) {
+			this.runs += 1;
+			callback();
+		} else this.#waiting.push(callback);
 	}
 
 	/** Like SIGSTOP, or a long garbage collection: the world goes on, this process doesn't notice. */

@@ -5,6 +5,9 @@ import { Trace } from './trace.js';
 /** How many events run before Node may look at its own I/O (the test runner's, never ours). */
 const eventsPerYield = 4_096;
 
+/** Its `then` is a microtask, for a quarter of what `queueMicrotask` costs: that one keeps an async context. */
+const resolved = Promise.resolve();
+
 /**
  * Virtual time: a heap of events by (time, order of scheduling). It runs one event, lets everything
  * happen that follows from it in this turn, and goes to the next.
@@ -69,14 +72,14 @@ export class Scheduler {
 					reject(error);
 					return;
 				}
-				if (--budget > 0) queueMicrotask(hop);
+				if (--budget > 0) resolved.then(hop);
 				else {
 					budget = eventsPerYield;
-					setImmediate(() => queueMicrotask(hop));
+					setImmediate(() => resolved.then(hop));
 				}
 			};
 			const hop = (): void => process.nextTick(turn);
-			queueMicrotask(hop);
+			resolved.then(hop);
 		});
 	}
 

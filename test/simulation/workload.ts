@@ -29,7 +29,8 @@ export class Ledger {
 	/** By number. */
 	readonly #lengths: number[] = [0];
 	readonly #refused = new Set<number>();
-	readonly #indexOf = new Map<number, number>();
+	/** By number: the index it was applied at. */
+	readonly #indexOf: (number | undefined)[] = [];
 	/** By index: the number of the entry that was applied there; undefined where nothing is known. */
 	readonly #applied: (number | undefined)[] = [];
 	/** The first violation seen where nobody could throw it. */
@@ -51,7 +52,7 @@ export class Ledger {
 		if (next === 0) return bytes;
 		const number = this.#lengths.push(next) - 1;
 		bytes.fill(number & 0xff);
-		new DataView(bytes.buffer).setUint32(0, number);
+		for (let i = 0; i < NUMBER_BYTES; i++) bytes[i] = number >>> (24 - 8 * i);
 		return bytes;
 	}
 
@@ -69,15 +70,18 @@ export class Ledger {
 		const before = this.#applied[index];
 		demand(
 			before === undefined || before === number,
-			`index ${index} holds ${before} and ${number}`,
+			() => `index ${index} holds ${before} and ${number}`,
 		);
-		demand(!this.#refused.has(number), `entry ${number} was refused, and is applied at ${index}`);
+		demand(
+			!this.#refused.has(number),
+			() => `entry ${number} was refused, and is applied at ${index}`,
+		);
 		if (before !== undefined) return number;
 		this.#applied[index] = number;
 		if (number === 0) return number;
-		const other = this.#indexOf.get(number);
-		demand(other === undefined, `entry ${number} is applied at ${other} and at ${index}`);
-		this.#indexOf.set(number, index);
+		const other = this.#indexOf[number];
+		demand(other === undefined, () => `entry ${number} is applied at ${other} and at ${index}`);
+		this.#indexOf[number] = index;
 		return number;
 	}
 
@@ -86,21 +90,22 @@ export class Ledger {
 		this.seen.tailed += 1;
 		demand(index >= from, 'a tail does not go back');
 		for (let i = from; i < index; i++)
-			demand(this.#applied[i] === undefined, `a tail leaves out ${i}`);
+			demand(this.#applied[i] === undefined, () => `a tail leaves out ${i}`);
 		const number = this.#read(entry);
 		const known = this.#applied[index];
 		demand(
 			known === undefined || known === number,
-			`a tail has ${number} at ${index}, not ${known}`,
+			() => `a tail has ${number} at ${index}, not ${known}`,
 		);
 	}
 
 	#read(entry: Uint8Array): number {
 		if (entry.length === 0) return 0;
-		const number = new DataView(entry.buffer, entry.byteOffset, entry.length).getUint32(0);
-		demand(entry.length === this.#lengths[number], `entry ${number} has another length`);
+		let number = 0;
+		for (let i = 0; i < NUMBER_BYTES; i++) number = number * 256 + entry[i]!;
+		demand(entry.length === this.#lengths[number], () => `entry ${number} has another length`);
 		const last = entry.length === NUMBER_BYTES ? number & 0xff : entry[entry.length - 1];
-		demand(last === (number & 0xff), `entry ${number} has other bytes`);
+		demand(last === (number & 0xff), () => `entry ${number} has other bytes`);
 		return number;
 	}
 
@@ -108,9 +113,12 @@ export class Ledger {
 	acknowledge(index: number, entry: Uint8Array): number {
 		this.seen.acknowledged += 1;
 		const number = this.#read(entry);
-		const at = index === 0 ? (this.#indexOf.get(number) ?? 0) : index;
+		const at = index === 0 ? (this.#indexOf[number] ?? 0) : index;
 		if (number !== 0 || index !== 0)
-			demand(this.#applied[at] === number, `entry ${number} is acknowledged, and not applied`);
+			demand(
+				this.#applied[at] === number,
+				() => `entry ${number} is acknowledged, and not applied`,
+			);
 		this.acknowledged = Math.max(this.acknowledged, at);
 		return number;
 	}
@@ -119,7 +127,7 @@ export class Ledger {
 	failed(error: unknown, entries: readonly Uint8Array[]): void {
 		// Who comes with a signal that is aborted already proposes nothing.
 		const isAborted = error instanceof Error && error.name === 'AbortError';
-		demand(isAborted || error instanceof MillraceError, `an operating error, not ${error}`);
+		demand(isAborted || error instanceof MillraceError, () => `an operating error, not ${error}`);
 		if (!isAborted && !REFUSALS.some((refusal) => error instanceof refusal)) {
 			this.seen.unknown += entries.length;
 			return;
@@ -128,10 +136,10 @@ export class Ledger {
 		for (const entry of entries) {
 			const number = this.#read(entry);
 			if (number === 0) continue;
-			const index = this.#indexOf.get(number);
+			const index = this.#indexOf[number];
 			demand(
 				index === undefined,
-				`entry ${number} is refused (${error.name}), and applied at ${index}`,
+				() => `entry ${number} is refused (${error.name}), and applied at ${index}`,
 			);
 			this.#refused.add(number);
 		}

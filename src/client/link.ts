@@ -105,6 +105,7 @@ export class Link {
 			group: this.#environment.group,
 			from: 0,
 			to: 0,
+			life: 0,
 		});
 		connection.writev([hello.bytes], () => {});
 		this.#outbound = new Outbound(connection);

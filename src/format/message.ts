@@ -8,10 +8,10 @@ import { crc32 } from './crc32.js';
 import { frameLength, hasPrologue, makePrologue, STRUCT_OFFSET, writePrologue } from './frame.js';
 import { alignUp8, isSafeUint64, type Memory, readUint64, writeUint64 } from './memory.js';
 
-/** Kinds 1 to 6 are Raft's own (`src/raft/types.ts`). docs/FORMAT.md tells what each number means in each. */
+/** Kinds 1 to 8 are Raft's own (`src/raft/types.ts`). docs/FORMAT.md tells what each number means in each. */
 export const MessageFrameKind = {
 	append: 1,
-	voteResponse: 6,
+	standingResponse: 8,
 	/** First on every connection, in both directions: version, purpose, cluster, who. */
 	hello: 16,
 	/** Last on a connection that is refused or shut: `body` says why. */
@@ -86,7 +86,7 @@ const REJECTED_FLAG = 1 << 8;
 
 /** Indexed by kind: whether there is such a kind. */
 const KNOWN_KINDS = new Uint8Array(256);
-for (let kind = MessageFrameKind.append; kind <= MessageFrameKind.voteResponse; kind++) {
+for (let kind = MessageFrameKind.append; kind <= MessageFrameKind.standingResponse; kind++) {
 	KNOWN_KINDS[kind] = 1;
 }
 for (const kind of Object.values(MessageFrameKind)) KNOWN_KINDS[kind] = 1;

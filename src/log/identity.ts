@@ -1,5 +1,6 @@
 import { WrongDirectory } from '../errors.js';
 import type { Disk } from '../io.js';
+import { enterProbation } from './probation-file.js';
 
 const FILE_NAME = 'identity.json';
 /** The format of everything in the directory. */
@@ -12,7 +13,8 @@ export interface Identity {
 	readonly group: number;
 }
 
-/** Makes the directory bear this identity, or makes sure that it already does.
+/** Makes the directory bear this identity, or makes sure that it already does. One that bears it from now on is on
+ * probation: the disk may be new because the old one was lost.
  * Errors: `WrongDirectory` if it is another's, or has lost the file. */
 export async function claimIdentity(
 	disk: Disk,
@@ -30,6 +32,7 @@ export async function claimIdentity(
 	if (names.includes('log')) {
 		throw new WrongDirectory(directory, `has a log, but no ${FILE_NAME}: whose is it?`);
 	}
+	await enterProbation(disk, directory, 'new', 'the directory was made');
 	const text = JSON.stringify({ format: FORMAT, ...identity }, null, '\t');
 	await disk.writeSmall(path, new TextEncoder().encode(`${text}\n`));
 }

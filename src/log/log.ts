@@ -85,6 +85,11 @@ export class Log {
 		return this.#store.noSpace;
 	}
 
+	/** Is there a file to go on in? Not at once, when the log is new. */
+	get hasSegments(): boolean {
+		return this.#store.hasSegments;
+	}
+
 	/** Takes a stamped, validated batch that continues the log; its slab is held until it is durable. */
 	append(slab: Slab, offset: number, length: number, epoch: number): void {
 		// A log with a gap or a wrong parent could never be opened again.

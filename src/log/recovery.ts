@@ -20,6 +20,7 @@ import { LogIndex } from './log-index.js';
 import { findLaterMark, LogScan, type LogVisitor, type ScanStop } from './scan.js';
 import { type LiveSegment, type SegmentStore, writeSlices } from './segment-store.js';
 import { SegmentWindow } from './segment-window.js';
+import { setAside } from './set-aside.js';
 import type { LogOptions, Recovered } from './types.js';
 
 /** The state of a log's files after recovery: where the flusher goes on. */
@@ -93,17 +94,44 @@ class Gatherer implements LogVisitor {
 	}
 }
 
+/** How often damage is set aside before it is given up: once for what is damaged, and once more where a segment
+ * whose beginning alone was left is of no use. */
+const ATTEMPTS_MAX = 3;
+
+/** Errors: `Corruption`, `WrongDirectory`, `DiskError`, `BadOption`. */
 export async function recover(options: LogOptions, store: SegmentStore): Promise<RecoveredFiles> {
-	const numbers = await store.list();
-	const gatherer = new Gatherer(options, store);
-	const scan = new LogScan(gatherer, options.limits.slabBytes / 2);
+	const first = await store.list();
+	if (options.mustExist && first.length === 0) {
+		throw new Corruption(store.directory, 0, 'there was a log, and no segment of it is left');
+	}
+	for (let attempt = 1; ; attempt++) {
+		const numbers = await store.list();
+		const gatherer = new Gatherer(options, store);
+		const scan = new LogScan(gatherer, options.limits.slabBytes / 2);
+		try {
+			return await recoverFrom(options, store, numbers, gatherer, scan);
+		} catch (error) {
+			const isHandled = error instanceof Corruption && options.setsDamageAside;
+			if (!isHandled || attempt === ATTEMPTS_MAX) throw error;
+			await setAside(options, store, numbers, scan.stop);
+		}
+	}
+}
+
+async function recoverFrom(
+	options: LogOptions,
+	store: SegmentStore,
+	numbers: readonly number[],
+	gatherer: Gatherer,
+	scan: LogScan,
+): Promise<RecoveredFiles> {
 	const memory = new Memory(2 * options.limits.slabBytes);
-	requireContiguous(numbers, store);
-	for (const number of numbers) {
+	for (const number of contiguous(numbers)) {
 		if (!(await withWindow(options, store, number, memory, (w) => scan.scanSegment(number, w))))
 			break;
 	}
 	const stop = scan.stop;
+	requireContiguous(numbers, store);
 	await refuseCorruption(options, store, numbers, stop, memory);
 	const live = gatherer.live.filter((segment) => segment.number <= stop.segment);
 	const tornBytes = await cutTornFlush(options, store, stop);
@@ -126,6 +154,11 @@ export async function recover(options: LogOptions, store: SegmentStore): Promise
 		nextSequence: stop.nextSequence,
 		salt: stop.salt === -1 ? options.newSalt : stop.salt,
 	};
+}
+
+/** Those before the first gap. */
+function contiguous(numbers: readonly number[]): readonly number[] {
+	return numbers.filter((number, i) => number === numbers[0]! + i);
 }
 
 function requireContiguous(numbers: readonly number[], store: SegmentStore): void {

@@ -72,6 +72,16 @@ export class SegmentStore {
 		return `${this.directory}/${segmentName(number)}`;
 	}
 
+	/** Of a file that becomes a segment once it is whole; `list` removes it. */
+	get unfinishedPath(): string {
+		return `${this.directory}/${UNFINISHED_NAME}`;
+	}
+
+	/** Is there a file for the log to go on in? */
+	get hasSegments(): boolean {
+		return this.live.length + this.#ahead.length > 0;
+	}
+
 	openFile(number: number): Promise<DiskFile> {
 		const durable = this.#options.durability === 'sync';
 		return this.#options.disk.open(this.path(number), 'write', durable);
@@ -203,10 +213,9 @@ export class SegmentStore {
 		const { disk, limits } = this.#options;
 		const free = await disk.freeBytes(this.directory);
 		if (free < limits.freeBytesMin + limits.segmentBytes) return this.#waitForSpace();
-		const unfinished = `${this.directory}/${UNFINISHED_NAME}`;
 		try {
-			await this.#fill(unfinished);
-			await disk.rename(unfinished, this.path(number));
+			await this.#fill(this.unfinishedPath);
+			await disk.rename(this.unfinishedPath, this.path(number));
 		} catch (error) {
 			if (!isNoSpace(error)) throw error;
 			// Nothing was promised about this file yet, so a full disk only costs the attempt.
@@ -231,9 +240,7 @@ export class SegmentStore {
 	async #removeUnfinished(): Promise<void> {
 		const { disk } = this.#options;
 		const names = await disk.list(this.directory);
-		if (names.includes(UNFINISHED_NAME)) {
-			await disk.remove(`${this.directory}/${UNFINISHED_NAME}`);
-		}
+		if (names.includes(UNFINISHED_NAME)) await disk.remove(this.unfinishedPath);
 	}
 
 	async #writeZeros(file: DiskFile): Promise<void> {

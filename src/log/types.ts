@@ -23,6 +23,10 @@ export interface LogOptions {
 	/** For a log that is made now: a whole number below 2^32, chosen by chance. A log that is there has its own. */
 	readonly newSalt: number;
 	readonly durability: 'sync' | 'os';
+	/** There was a log: if no file of it is left, that is `Corruption`. */
+	readonly mustExist: boolean;
+	/** Instead of refusing with `Corruption`, keep what is before the damage and set the rest aside. */
+	readonly setsDamageAside: boolean;
 	readonly limits: Limits;
 }
 

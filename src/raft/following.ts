@@ -23,6 +23,11 @@ export class Following {
 		this.#outbox = outbox;
 	}
 
+	/** Up to here the log is the leader's, and durable. */
+	get reached(): number {
+		return Math.min(this.#matched, this.#log.persisted);
+	}
+
 	/** There is no leader, or another one: what was known of the last one is void. */
 	reset(): void {
 		this.#matched = 0;
@@ -61,7 +66,7 @@ export class Following {
 		if (!this.#hardState.isTermSaved) return;
 		const kind = MessageKind.appendResponse;
 		const message = this.#outbox.add(kind, leader, this.#hardState.term);
-		message.index = Math.min(this.#matched, this.#log.persisted);
+		message.index = this.reached;
 		message.context = this.#context;
 	}
 

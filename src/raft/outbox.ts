@@ -37,6 +37,7 @@ export class Outbox {
 		output.readConfirmed = 0;
 		output.readIndex = 0;
 		output.readsFailed = false;
+		output.probationOver = false;
 	}
 
 	/** Another message to send; all but its address is blank. */

@@ -5,6 +5,7 @@ import { HardState } from './hard-state.js';
 import { Leadership } from './leadership.js';
 import { Log } from './log.js';
 import { Outbox } from './outbox.js';
+import { Probation } from './probation.js';
 import type { PeerProgress } from './progress.js';
 import { ReadRounds } from './read-rounds.js';
 import { Timeouts } from './timeouts.js';
@@ -43,6 +44,8 @@ export class Raft {
 	/** (Pre-)candidate: who is for this replica. */
 	#votes: Votes | null = null;
 	#leadership: Leadership | null = null;
+	/** Null for a voter. Invariant: who is on probation neither votes nor stands. */
+	#probation: Probation | null = null;
 
 	constructor(options: RaftOptions) {
 		const { voters, id, now } = options;
@@ -57,6 +60,10 @@ export class Raft {
 		this.#outbox = new Outbox(options);
 		this.#ballot = new Ballot(options, this.#hardState, this.#log, this.#outbox);
 		this.#following = new Following(this.#hardState, this.#log, this.#outbox);
+		if (options.probation !== null) {
+			assert(voters.length > 1, 'a solitary voter has nobody to ask');
+			this.#probation = new Probation(options, this.#hardState, this.#log, this.#outbox);
+		}
 		// A solitary voter needn't wait: nobody else can be leading.
 		if (voters.length > 1) this.#timeouts.postponeElection();
 	}
@@ -105,6 +112,11 @@ export class Raft {
 		return this.#log.termAt(index);
 	}
 
+	/** Null for a voter. Else whom this replica still waits for; nobody once it only has to catch up. */
+	get probation(): readonly number[] | null {
+		return this.#probation === null ? null : this.#probation.missing;
+	}
+
 	/** The next index to send to `peer`. 0: not now, because this replica doesn't lead, the peer has
 	 * everything, its window is full, its probe is unanswered, or it needs a snapshot. */
 	sendFrom(peer: number): number {
@@ -134,6 +146,7 @@ export class Raft {
 		if (this.#isDiskIdle) this.#timeouts.diskProgressed();
 		this.#outbox.open(output);
 		this.#dispatch(input, output);
+		if (this.#probation?.ends(this.#following.reached)) output.probationOver = true;
 		output.saveHardState = this.#hardState.takeChanged();
 		output.term = this.term;
 		output.vote = this.vote;
@@ -157,6 +170,8 @@ export class Raft {
 		const hasStood = role === Role.candidate || role === Role.leader;
 		assert(!hasStood || this.vote === this.#id, 'a candidate voted for itself');
 		assert(role !== Role.leader || this.#hardState.isSaved, 'a leader’s term is durable');
+		const isFollower = role === Role.follower;
+		assert(this.#probation === null || isFollower, 'who is on probation doesn’t stand');
 		this.#following.invariants(role === Role.follower && this.#leader !== 0);
 		this.#leadership?.invariants();
 	}
@@ -178,6 +193,10 @@ export class Raft {
 			case InputKind.compacted:
 				this.#log.compact(input.index);
 				break;
+			case InputKind.admitted:
+				this.#probation = null;
+				this.#timeouts.postponeElection();
+				break;
 			default:
 				if (this.#leadership === null) output.refused = true;
 				else this.#leadership.step(input, this.#timeouts.now);
@@ -189,7 +208,8 @@ export class Raft {
 	#tick(): void {
 		const mayJudge = this.#timeouts.tick();
 		if (mayJudge && this.#mustStepDown) this.#becomeFollower(this.term, 0);
-		if (this.#leadership !== null) this.#leadership.tick(this.#timeouts.now);
+		if (this.#probation !== null) this.#probation.tick(this.#timeouts.now, this.#leader);
+		else if (this.#leadership !== null) this.#leadership.tick(this.#timeouts.now);
 		else if (mayJudge && this.#timeouts.isElectionDue) this.#campaign();
 	}
 
@@ -304,7 +324,10 @@ export class Raft {
 	#receive(input: Input): void {
 		const { message } = input;
 		if (!this.#isForThisReplica(message)) return;
-		if (message.kind === MessageKind.preVote) this.#onPreVote(message);
+		if (message.kind === MessageKind.standing) this.#onStanding(message);
+		else if (message.kind === MessageKind.standingResponse) this.#probation?.answered(message);
+		else if (this.#probation?.isAsking) return;
+		else if (message.kind === MessageKind.preVote) this.#onPreVote(message);
 		else if (message.kind === MessageKind.preVoteResponse) this.#onPreVoteResponse(message);
 		else if (message.term < this.term) this.#onStale(message);
 		else if (this.#enterTermOf(message)) this.#onCurrent(message, input);
@@ -361,8 +384,19 @@ export class Raft {
 		this.#following.append(input, this.#timeouts.now);
 	}
 
+	/** Somebody who can't know what it promised asks; the term needn't be durable to bound that. */
+	#onStanding({ from, context }: Message): void {
+		const answer = this.#outbox.add(MessageKind.standingResponse, from, this.term);
+		answer.context = context;
+		answer.rejected = this.#probation?.isAsking === true;
+		// Who may have lost something doesn't claim that there was nothing.
+		const isEmpty = this.#probation === null || this.#probation.seemsEmpty;
+		answer.index = isEmpty ? this.#log.lastIndex : Math.max(1, this.#log.lastIndex);
+	}
+
 	#onPreVote(message: Message): void {
-		const isWelcome = message.term > this.term && !this.#hasLiveLeader;
+		const isVoter = this.#probation === null;
+		const isWelcome = isVoter && message.term > this.term && !this.#hasLiveLeader;
 		if (isWelcome && this.#log.isCoveredBy(message.index, message.logTerm)) {
 			this.#ballot.grantPreVote(message.from, message.term);
 		} else {
@@ -382,8 +416,9 @@ export class Raft {
 
 	#onVote(message: Message): void {
 		const isFree = this.vote === 0 && this.#leader === 0;
+		const mayVote = this.#probation === null && (isFree || this.vote === message.from);
 		const isUpToDate = this.#log.isCoveredBy(message.index, message.logTerm);
-		if (isUpToDate && (isFree || this.vote === message.from)) {
+		if (mayVote && isUpToDate) {
 			this.#hardState.voteFor(message.from);
 			this.#timeouts.postponeElection();
 			if (this.#hardState.isSaved) this.#ballot.grantVote();

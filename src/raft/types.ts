@@ -11,6 +11,9 @@ export const MessageKind = {
 	preVoteResponse: 4,
 	vote: 5,
 	voteResponse: 6,
+	/** Of a replica on probation: what is your term, and where does your log end? */
+	standing: 7,
+	standingResponse: 8,
 } as const;
 export type MessageKind = (typeof MessageKind)[keyof typeof MessageKind];
 
@@ -23,17 +26,34 @@ export class Message {
 	to = 0;
 	term = 0;
 	/** append: the entry before the first batch. appendResponse: the last index that is matched *and*
-	 * durable here; rejected: the append's `index`, echoed. Votes: the candidate's last index. */
+	 * durable here; rejected: the append's `index`, echoed. Votes: the candidate's last index.
+	 * standingResponse: the last index; 0 = nothing was ever here. Rejected: it can't vouch for that itself. */
 	index = 0;
 	/** The term of the entry at `index` (append, votes). */
 	logTerm = 0;
 	/** append: the leader's commit index, capped by nothing: the receiver caps it at what it matched. */
 	commit = 0;
-	/** append: the leader's current read round. appendResponse: the highest round seen from this leader. */
+	/** append: the leader's current read round. appendResponse: the highest round seen from this leader.
+	 * standing: which question it is; standingResponse: the same. */
 	context = 0;
 	/** Rejected append: an index at which the logs may agree, and its term in the follower's log. */
 	hintIndex = 0;
 	hintTerm = 0;
+}
+
+export function copyMessage(into: Message, from: Message): void {
+	into.kind = from.kind;
+	into.rejected = from.rejected;
+	into.group = from.group;
+	into.from = from.from;
+	into.to = from.to;
+	into.term = from.term;
+	into.index = from.index;
+	into.logTerm = from.logTerm;
+	into.commit = from.commit;
+	into.context = from.context;
+	into.hintIndex = from.hintIndex;
+	into.hintTerm = from.hintTerm;
 }
 
 export const InputKind = {
@@ -56,6 +76,8 @@ export const InputKind = {
 	compacted: 8,
 	/** Somebody wants a linearizable read: the core answers with the round that will confirm it. */
 	read: 9,
+	/** That `probationOver` was said is durable: this replica is a voter from now on. */
+	admitted: 10,
 } as const;
 export type InputKind = (typeof InputKind)[keyof typeof InputKind];
 
@@ -146,6 +168,15 @@ export class Output {
 	readIndex = 0;
 	/** Leadership is lost: every read not yet confirmed has failed. */
 	readsFailed = false;
+	/** This replica's probation may end: make that durable, then say `admitted`. Said once. */
+	probationOver = false;
+}
+
+export interface ProbationOptions {
+	/** Chosen by chance, below 2^52: tells answers to this life from those to an earlier one. */
+	readonly question: number;
+	/** The disk has no trace of an earlier life: the whole cluster may be new. */
+	readonly isNew: boolean;
 }
 
 /** What the core is told at its birth; all of it is recovered from disk or configured. */
@@ -167,6 +198,9 @@ export interface RaftOptions {
 	/** Known to be committed, with the very entries that this log holds; at most `lastIndex`. What was
 	 * committed ahead of this disk doesn't count: a crash may have brought older entries back in its place. */
 	readonly committed: number;
+	/** Set if this replica can't know what it promised, because its disk is new, was wiped or was damaged. It is
+	 * no voter then until it has said `probationOver` and heard `admitted`. */
+	readonly probation: ProbationOptions | null;
 	/** Seeds the election time-outs. */
 	readonly seed: number;
 	/** Monotonic ms at birth. */

@@ -24,6 +24,7 @@ export interface Host {
 	readonly cluster: number;
 	readonly group: number;
 	readonly id: number;
+	readonly life: number;
 	readonly frameBytesMax: number;
 	readonly connectionsMax: number;
 	readonly clock: Clock;
@@ -32,7 +33,7 @@ export interface Host {
 	readonly clients: Set<Incoming>;
 	isPeer(id: number): boolean;
 	/** A replica wants to hear what this one has to say. */
-	welcomePeer(peer: number, outbound: Outbound, incoming: Incoming): Guest;
+	welcomePeer(hello: Hello, outbound: Outbound, incoming: Incoming): Guest;
 	welcomeClient(outbound: Outbound, incoming: Incoming): Guest;
 	log(line: string): void;
 }
@@ -129,11 +130,12 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		reply.to = hello.from;
 		reply.context = this.#host.cluster;
 		reply.hintIndex = hello.purpose;
+		reply.hintTerm = this.#host.life;
 		this.#outbound.message(reply, 0, null, PROTOCOL_VERSION);
 		this.#outbound.flush();
 		this.#guest =
 			hello.purpose === Purpose.peer
-				? this.#host.welcomePeer(hello.from, this.#outbound, this)
+				? this.#host.welcomePeer(hello, this.#outbound, this)
 				: this.#host.welcomeClient(this.#outbound, this);
 	}
 

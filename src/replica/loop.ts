@@ -5,21 +5,17 @@ import type { SlabPool } from '../format/slab.js';
 import type { Clock, Timer } from '../io.js';
 import type { Log } from '../log/log.js';
 import type { Raft } from '../raft/raft.js';
-import { Input, InputKind, type Message, Output, Role } from '../raft/types.js';
+import { copyMessage, Input, InputKind, type Message, Output, Role } from '../raft/types.js';
 import type { Applier } from './applier.js';
 import type { LogWindow } from './log-window.js';
 import type { Peer, SenderCore } from './peer.js';
 import { BATCHES_PER_STEP_MAX, type PeerListener, type ReceivedAppend } from './peer-stream.js';
 import type { Proposals, ProposedFrame } from './proposals.js';
 import type { Reads } from './reads.js';
+import { Retention } from './retention.js';
 
 /** Batches on their way to the disk beyond which small proposals are gathered rather than sent one by one. */
 const BATCHES_AHEAD_MAX = 2;
-
-/** A follower that lags keeps up to this many times `retainBytes` from being dropped, if it was heard from within
- * `LIVE_MS`. */
-const LAG_FACTOR = 4;
-const LIVE_MS = 2000;
 
 /** What the loop tells its replica; called at the end of a turn, never within a step of the core. */
 export interface LoopEvents {
@@ -31,6 +27,8 @@ export interface LoopEvents {
 	/** A batch was applied: its memory is free. */
 	roomMayBe(): void;
 	peerBehind(peer: number): void;
+	/** This replica holds whatever it may have promised: make that durable, then call `admitted`. */
+	probationOver(): void;
 	log(line: string): void;
 	/** The replica must stop for good. */
 	fail(error: Error): void;
@@ -61,6 +59,7 @@ export class Loop implements SenderCore, PeerListener {
 	readonly #raft: Raft;
 	readonly #log: Log;
 	readonly #window: LogWindow;
+	readonly #retention: Retention;
 	#events!: LoopEvents;
 	readonly #input = new Input(BATCHES_PER_STEP_MAX);
 	readonly #output = new Output();
@@ -84,6 +83,7 @@ export class Loop implements SenderCore, PeerListener {
 		this.#raft = parts.raft;
 		this.#log = parts.log;
 		this.#window = parts.window;
+		this.#retention = new Retention(parts.log, parts.raft, parts.retainBytes);
 		this.#lastTime = parts.log.recovered.time;
 	}
 
@@ -184,6 +184,15 @@ export class Loop implements SenderCore, PeerListener {
 		});
 	}
 
+	/** The end of this replica's probation is durable. */
+	admitted(): void {
+		if (this.#isStopped) return;
+		this.#guard(() => {
+			this.#step(InputKind.admitted);
+			this.#act();
+		});
+	}
+
 	sendFrom(peer: number): number {
 		return this.#raft.sendFrom(peer);
 	}
@@ -238,19 +247,7 @@ export class Loop implements SenderCore, PeerListener {
 	}
 
 	#stepMessage(message: Message): void {
-		const into = this.#input.message;
-		into.kind = message.kind;
-		into.rejected = message.rejected;
-		into.group = message.group;
-		into.from = message.from;
-		into.to = message.to;
-		into.term = message.term;
-		into.index = message.index;
-		into.logTerm = message.logTerm;
-		into.commit = message.commit;
-		into.context = message.context;
-		into.hintIndex = message.hintIndex;
-		into.hintTerm = message.hintTerm;
+		copyMessage(this.#input.message, message);
 		this.#step(InputKind.message);
 	}
 
@@ -266,6 +263,7 @@ export class Loop implements SenderCore, PeerListener {
 			this.#parts.reads.confirmed(output.readConfirmed, output.readIndex);
 		if (output.roleChanged) this.#roleChanged();
 		if (output.becameLeader) this.#proposeNoOp();
+		if (output.probationOver) this.#events.probationOver();
 		this.wake();
 	}
 
@@ -403,32 +401,13 @@ export class Loop implements SenderCore, PeerListener {
 	/** Lets go of memory and of old segments. */
 	#tidy(): void {
 		const done = Math.min(this.#raft.persisted, this.#applier.applied);
-		const { pool, tailBytesMax, retainBytes } = this.#parts;
+		const { pool, tailBytesMax } = this.#parts;
 		const isScarce = pool.available < pool.slabsMax / 4;
 		this.#window.trim(done, isScarce ? 0 : tailBytesMax);
-		if (!this.#compact(done, retainBytes)) return;
+		if (!this.#retention.compact(done, this.#input.now, this.#peers.keys())) return;
 		this.#input.index = this.#log.base.index;
 		this.#step(InputKind.compacted);
 		this.#act();
-	}
-
-	/** What a follower that answers hasn't got yet is kept a while longer: once it is dropped, that follower can't catch
-	 * up any more. */
-	#compact(done: number, retainBytes: number): boolean {
-		const isWithinBound = this.#log.liveBytes <= LAG_FACTOR * retainBytes;
-		const index = isWithinBound ? Math.min(done, this.#leastMatch()) : done;
-		return this.#log.compact(index, retainBytes);
-	}
-
-	/** The least that any follower holds of those that were heard from lately; infinite if this isn't the leader. */
-	#leastMatch(): number {
-		let least = Number.POSITIVE_INFINITY;
-		const since = this.#input.now - LIVE_MS;
-		for (const id of this.#peers.keys()) {
-			const progress = this.#raft.progress(id);
-			if (progress !== null && progress.contactAt >= since) least = Math.min(least, progress.match);
-		}
-		return least;
 	}
 
 	/** For the applier: a batch was applied. */

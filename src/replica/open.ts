@@ -1,8 +1,10 @@
-import { StateMachineFailed } from '../errors.js';
+import { Corruption, StateMachineFailed } from '../errors.js';
 import { SlabPool } from '../format/slab.js';
 import type { DirectoryLock, Doors, Listener } from '../io.js';
 import { claimIdentity } from '../log/identity.js';
 import { Log } from '../log/log.js';
+import { enterProbation, type ProbationReason, readProbation } from '../log/probation-file.js';
+import { majorityOf } from '../raft/quorum.js';
 import { Raft } from '../raft/raft.js';
 import { clusterNumber } from '../transport/hello.js';
 import { Accepted, type Guest, type Host } from './acceptor.js';
@@ -31,6 +33,10 @@ export interface ReplicaParts {
 	readonly machine: StateMachine;
 	readonly logLine: (line: string) => void;
 	readonly lock: DirectoryLock;
+	/** Names this life to the peers. */
+	readonly life: number;
+	/** The directory was on probation when it was opened. */
+	readonly wasOnProbation: boolean;
 	readonly log: Log;
 	readonly raft: Raft;
 	readonly pool: SlabPool;
@@ -97,11 +103,12 @@ async function openLocked(
 	const { id, group, cluster } = settings;
 	await claimIdentity(doors.disk, settings.directory, { cluster, replica: id, group });
 	const late = new LateReplica();
-	const log = await openLog(settings, doors, late);
+	const log = await openOrRepair(settings, doors, late, options.log ?? (() => {}));
 	let listener: Listener | null = null;
 	try {
-		const heldIndex = await openMachine(options.stateMachine, log);
-		const parts = assemble(options, settings, doors, lock, log, heldIndex);
+		const probation = await readProbation(doors.disk, settings.directory);
+		const heldIndex = await openMachine(options.stateMachine, log, probation !== null);
+		const parts = assemble(options, settings, doors, lock, log, heldIndex, probation);
 		inspect(parts);
 		const replica = new Replica(parts);
 		try {
@@ -115,6 +122,8 @@ async function openLocked(
 		late.loop = parts.loop;
 		late.replica = replica;
 		parts.loop.start(parts.peers, parts.applier, replica);
+		// A solitary replica has nobody to ask.
+		if (parts.wasOnProbation && parts.raft.probation === null) replica.probationOver();
 		parts.streams = connect(parts);
 		return replica;
 	} catch (error) {
@@ -124,9 +133,42 @@ async function openLocked(
 	}
 }
 
-function openLog(settings: Settings, doors: Doors, late: LateReplica): Promise<Log> {
+/** A log that is damaged is opened all the same where peers have what it lost: without that, and on probation. */
+async function openOrRepair(
+	settings: Settings,
+	doors: Doors,
+	late: LateReplica,
+	logLine: (line: string) => void,
+): Promise<Log> {
+	const { disk } = doors;
+	const { directory } = settings;
+	const mustExist = (await readProbation(disk, directory)) === null;
+	try {
+		return await openLog(settings, doors, late, mustExist, false);
+	} catch (error) {
+		if (!(error instanceof Corruption) || !isRepairable(settings)) throw error;
+		logLine(`${error.message}: this will be fetched from the peers`);
+		await enterProbation(disk, directory, 'damaged', error.message);
+		return await openLog(settings, doors, late, false, true);
+	}
+}
+
+/** With one or two replicas, none can be spared while it has forgotten what it promised. */
+function isRepairable({ onDamage, addresses }: Settings): boolean {
+	return onDamage === 'repair' && majorityOf(addresses.size) < addresses.size;
+}
+
+function openLog(
+	settings: Settings,
+	doors: Doors,
+	late: LateReplica,
+	mustExist: boolean,
+	setsDamageAside: boolean,
+): Promise<Log> {
 	return Log.open(
 		{
+			mustExist,
+			setsDamageAside,
 			disk: doors.disk,
 			clock: doors.clock,
 			directory: settings.directory,
@@ -145,10 +187,14 @@ function openLog(settings: Settings, doors: Doors, late: LateReplica): Promise<L
 }
 
 /** @returns the last index that the state machine holds already; null if it keeps nothing */
-async function openMachine(machine: StateMachine, log: Log): Promise<number | null> {
+async function openMachine(
+	machine: StateMachine,
+	log: Log,
+	isOnProbation: boolean,
+): Promise<number | null> {
 	const held = await machine.open?.();
 	try {
-		checkHeld(held ?? 0, log);
+		checkHeld(held ?? 0, log, isOnProbation);
 	} catch (error) {
 		await machine.close?.();
 		throw error;
@@ -156,14 +202,15 @@ async function openMachine(machine: StateMachine, log: Log): Promise<number | nu
 	return held ?? null;
 }
 
-/** Errors: `StateMachineFailed`. */
-function checkHeld(held: number, log: Log): void {
+/** What a damaged log lost, the state machine may hold: all that was ever applied is committed, and comes back.
+ * Errors: `StateMachineFailed`. */
+function checkHeld(held: number, log: Log, isOnProbation: boolean): void {
 	const { base, end } = log.recovered;
 	if (held < base.index) {
 		const why = `it holds entries up to ${held}, but the log begins at ${base.index + 1}`;
 		throw new StateMachineFailed(held + 1, why);
 	}
-	if (held > end.index) {
+	if (held > end.index && !isOnProbation) {
 		const why = `it holds entries up to ${held}, but the log ends at ${end.index}`;
 		throw new StateMachineFailed(held, why);
 	}
@@ -176,6 +223,7 @@ function assemble(
 	lock: DirectoryLock,
 	log: Log,
 	heldIndex: number | null,
+	probation: ProbationReason | null,
 ): ReplicaParts {
 	const { limits, group } = settings;
 	const pool = new SlabPool(limits.slabBytes, limits.slabsMax);
@@ -187,7 +235,7 @@ function assemble(
 	const proposals = new Proposals(pool, limits, group);
 	const reads = new Reads(limits.readsMax);
 	const sessions = new Sessions(limits.sessionsMax);
-	const raft = newCore(settings, doors, log);
+	const raft = newCore(settings, doors, log, probation);
 	const loop = new Loop({
 		clock: doors.clock,
 		raft,
@@ -207,6 +255,8 @@ function assemble(
 		machine: options.stateMachine,
 		logLine: options.log ?? (() => {}),
 		lock,
+		life: doors.random.identifier(),
+		wasOnProbation: probation !== null,
 		log,
 		raft,
 		pool,
@@ -237,8 +287,14 @@ function otherIds(settings: Settings): number[] {
 	return [...settings.addresses.keys()].filter((id) => id !== settings.id);
 }
 
-function newCore(settings: Settings, doors: Doors, log: Log): Raft {
+function newCore(
+	settings: Settings,
+	doors: Doors,
+	log: Log,
+	probation: ProbationReason | null,
+): Raft {
 	const { recovered } = log;
+	const isSolitary = settings.addresses.size === 1;
 	return new Raft({
 		group: settings.group,
 		id: settings.id,
@@ -250,6 +306,10 @@ function newCore(settings: Settings, doors: Doors, log: Log): Raft {
 		runs: recovered.runs,
 		lastIndex: recovered.end.index,
 		committed: Math.max(recovered.committed, recovered.base.index),
+		probation:
+			probation === null || isSolitary
+				? null
+				: { question: doors.random.identifier(), isNew: probation === 'new' },
 		seed: Math.floor(doors.random.next() * 2 ** 32),
 		now: doors.clock.now(),
 		electionTimeoutMs: settings.electionTimeoutMs,
@@ -266,15 +326,17 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 		cluster: clusterNumber(settings.cluster),
 		group: settings.group,
 		id: settings.id,
+		life: parts.life,
 		frameBytesMax: settings.limits.slabBytes / 2,
 		connectionsMax: settings.limits.connectionsMax,
 		clock: doors.clock,
 		strangers: new Set(),
 		clients: new Set(),
 		isPeer: (id) => peers.some((peer) => peer.id === id),
-		welcomePeer: (id, outbound, incoming) => {
-			const peer = peers.find((candidate) => candidate.id === id)!;
-			peer.attach(outbound, incoming);
+		welcomePeer: ({ from, life }, outbound, incoming) => {
+			const peer = peers.find((candidate) => candidate.id === from)!;
+			peer.attach(outbound, incoming, life);
+			parts.streams.find((stream) => stream.peer === from)?.peerBegan();
 			loop.wake();
 			return new PeerGuest(() => peer.detach(outbound));
 		},
@@ -305,8 +367,8 @@ class PeerGuest implements Guest {
 }
 
 function connect(parts: ReplicaParts): PeerStream[] {
-	const { settings, doors, pool, loop } = parts;
-	return otherIds(settings).map(
+	const { settings, doors, pool, loop, peers } = parts;
+	return peers.map(
 		(peer) =>
 			new PeerStream(
 				{
@@ -318,8 +380,10 @@ function connect(parts: ReplicaParts): PeerStream[] {
 					cluster: clusterNumber(settings.cluster),
 					group: settings.group,
 					id: settings.id,
-					peer,
-					address: settings.addresses.get(peer)!,
+					life: parts.life,
+					peer: peer.id,
+					isPresent: (life) => peer.isPresent(life),
+					address: settings.addresses.get(peer.id)!,
 				},
 				loop,
 			),

@@ -16,6 +16,7 @@ export interface Settings {
 	readonly electionTimeoutMs: number;
 	readonly heartbeatMs: number;
 	readonly retainBytes: number;
+	readonly onDamage: 'repair' | 'refuse';
 	readonly limits: Limits;
 }
 
@@ -45,6 +46,10 @@ export function settingsOf(options: ReplicaOptions): Settings {
 	if (durability !== 'sync' && durability !== 'os') {
 		throw new BadOption(`durability is 'sync' or 'os', not '${durability}'`);
 	}
+	const onDamage = options.onDamage ?? 'repair';
+	if (onDamage !== 'repair' && onDamage !== 'refuse') {
+		throw new BadOption(`onDamage is 'repair' or 'refuse', not '${onDamage}'`);
+	}
 	const heartbeatMs = wholeNumber('heartbeatMs', options.heartbeatMs ?? 50, 1, 60_000);
 	const electionTimeoutMs = wholeNumber(
 		'electionTimeoutMs',
@@ -63,6 +68,7 @@ export function settingsOf(options: ReplicaOptions): Settings {
 		electionTimeoutMs,
 		heartbeatMs,
 		retainBytes,
+		onDamage,
 		limits,
 	};
 }

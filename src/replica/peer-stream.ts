@@ -17,6 +17,8 @@ import { HELLO_BYTES, type Hello, Purpose, readHello, writeHello } from '../tran
 import { Redial } from '../transport/redial.js';
 import { type SlabFrames, SlabReceiver } from '../transport/slab-receiver.js';
 
+const EARLIER_LIFE = 'it is of an earlier life of that replica';
+
 /** At most this many batches are given to the core in one step. */
 export const BATCHES_PER_STEP_MAX = 256;
 
@@ -65,19 +67,27 @@ export interface PeerStreamOptions {
 	readonly group: number;
 	/** This replica. */
 	readonly id: number;
+	readonly life: number;
 	readonly peer: number;
+	/** Is it that life of the peer that has dialled in here? */
+	readonly isPresent: (life: number) => boolean;
 	readonly address: Address;
 }
 
 /** Hears one other replica: dials it, again and again, and reads what it says. */
 export class PeerStream {
+	/** Replica id. */
+	readonly peer: number;
 	readonly #redial: Redial;
+	#incoming: Incoming | null = null;
 	readonly counters = { receivedBytes: 0, movedBytes: 0 };
 	#lastFault = '';
 
 	constructor(options: PeerStreamOptions, listener: PeerListener) {
+		this.peer = options.peer;
 		this.#redial = new Redial(options, options.address, (connection) => {
 			const stream = new Incoming(options, listener, connection, this.counters);
+			this.#incoming = stream;
 			stream.onHello = () => this.#redial.succeeded();
 			stream.onFault = (why) => {
 				if (why !== this.#lastFault) {
@@ -89,6 +99,12 @@ export class PeerStream {
 			};
 			return stream;
 		});
+	}
+
+	/** The peer has dialled in. What an earlier life of it said, and what is still on its way from there, is void: it may
+	 * have acknowledged what the present one has lost. */
+	peerBegan(): void {
+		this.#incoming?.dropIfPast();
 	}
 
 	close(): void {
@@ -105,6 +121,9 @@ class Incoming implements ConnectionHandler, SlabFrames {
 	readonly #counters: { receivedBytes: number; movedBytes: number };
 	readonly #message = new Message();
 	#isGreeted = false;
+	/** The peer's, as it greeted. */
+	#life = 0;
+	#isClosed = false;
 	/** The append under way: batches of it that are still to come, and what the next one must continue. */
 	readonly #append = new ReceivedAppend();
 	#missing = 0;
@@ -128,9 +147,9 @@ class Incoming implements ConnectionHandler, SlabFrames {
 	}
 
 	opened(): void {
-		const { cluster, group, id, peer } = this.#options;
+		const { cluster, group, id, peer, life } = this.#options;
 		const memory = new Memory(HELLO_BYTES);
-		const hello: Hello = { purpose: Purpose.peer, cluster, group, from: id, to: peer };
+		const hello: Hello = { purpose: Purpose.peer, cluster, group, from: id, to: peer, life };
 		writeHello(memory, 0, hello);
 		this.#connection.writev([memory.bytes], () => {});
 	}
@@ -146,7 +165,13 @@ class Incoming implements ConnectionHandler, SlabFrames {
 		this.#receiver.movedBytes = 0;
 	}
 
+	dropIfPast(): void {
+		const isPast = this.#isGreeted && !this.#options.isPresent(this.#life);
+		if (isPast && !this.#isClosed) this.#break(EARLIER_LIFE);
+	}
+
 	closed(reason: Error | null): void {
+		this.#isClosed = true;
 		this.#append.clear();
 		this.#receiver.close();
 		if (reason !== null && this.#isGreeted) this.onFault(reason.message);
@@ -177,7 +202,7 @@ class Incoming implements ConnectionHandler, SlabFrames {
 		}
 		if (!this.#isGreeted) return this.#greet(slab, offset);
 		if (this.#missing > 0) return this.#break('a message within an append');
-		if (kind < MessageFrameKind.append || kind > MessageFrameKind.voteResponse) {
+		if (kind < MessageFrameKind.append || kind > MessageFrameKind.standingResponse) {
 			return this.#break(`message kind ${kind} is not for a peer stream`);
 		}
 		if (this.#message.from !== this.#options.peer || this.#message.group !== this.#options.group) {
@@ -195,7 +220,9 @@ class Incoming implements ConnectionHandler, SlabFrames {
 		if (typeof hello === 'string') return this.#break(hello);
 		if (hello.from !== this.#options.peer)
 			return this.#break(`replica ${hello.from} answers there`);
+		if (!this.#options.isPresent(hello.life)) return this.#break(EARLIER_LIFE);
 		this.#isGreeted = true;
+		this.#life = hello.life;
 		this.onHello();
 	}
 

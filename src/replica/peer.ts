@@ -37,6 +37,8 @@ export class Peer {
 	/** The connection of `#outbound`. */
 	#incoming: Incoming | null = null;
 	#isReading = false;
+	/** The life of the peer that has dialled in; 0 = none. */
+	#life = 0;
 	/** It was told that this peer is behind what is kept. */
 	#isBehind = false;
 
@@ -51,12 +53,18 @@ export class Peer {
 		return this.#outbound !== null;
 	}
 
+	/** Is this life of the peer, for all that is known, the present one? */
+	isPresent(life: number): boolean {
+		return this.#life === 0 || this.#life === life;
+	}
+
 	/** The peer has dialled in to hear what this replica has to say. The stream it had before is closed with its
 	 * connection: if somebody still listens there, it must learn that nothing more will come. */
-	attach(outbound: Outbound, incoming: Incoming): void {
+	attach(outbound: Outbound, incoming: Incoming, life: number): void {
 		this.#incoming?.close(`replica ${this.id} has dialled in again`);
 		this.#outbound = outbound;
 		this.#incoming = incoming;
+		this.#life = life;
 		outbound.onDone = () => this.#core.wakeSenders();
 		this.#core.streamChanged(this.id);
 	}
@@ -67,6 +75,7 @@ export class Peer {
 		if (this.#outbound !== outbound) return;
 		this.#outbound = null;
 		this.#incoming = null;
+		this.#life = 0;
 		this.#core.streamChanged(this.id);
 	}
 

@@ -13,6 +13,7 @@ import { batchSequence, batchSession } from '../format/batch.js';
 import { type PackedEntries, packedFault } from '../format/batch-writer.js';
 import type { Memory } from '../format/memory.js';
 import { Role } from '../raft/types.js';
+import { Admission } from './admission.js';
 import type { ClientBackend, ClientService } from './client-service.js';
 import type { BatchRun } from './log-cursor.js';
 import type { LoopEvents } from './loop.js';
@@ -40,6 +41,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	readonly group: number;
 	readonly #parts: ReplicaParts;
 	readonly #clients = new Set<ClientService>();
+	/** Null unless it began on probation. */
+	readonly #admission: Admission | null;
 	#stopped: Stopped | null = null;
 	#closing: Promise<void> | null = null;
 	#roomWaiters: (() => void)[] = [];
@@ -53,6 +56,21 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.#parts = parts;
 		this.id = parts.settings.id;
 		this.group = parts.settings.group;
+		this.#admission = parts.wasOnProbation ? this.#newAdmission() : null;
+	}
+
+	#newAdmission(): Admission {
+		const { doors, settings, log, raft, loop } = this.#parts;
+		return new Admission({
+			disk: doors.disk,
+			clock: doors.clock,
+			directory: settings.directory,
+			log,
+			missing: () => raft.probation,
+			logLine: (line) => this.log(line),
+			admitted: () => loop.admitted(),
+			fail: (error) => this.fail(error),
+		});
 	}
 
 	// ---- For callers ----
@@ -347,6 +365,10 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.emit('peer-behind', peer);
 	}
 
+	probationOver(): void {
+		this.#admission?.end();
+	}
+
 	log(line: string): void {
 		this.#parts.logLine(line);
 	}
@@ -379,6 +401,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		const { listener, log, machine, lock, proposals, applier, window } = this.#parts;
 		try {
 			await listener?.close();
+			await this.#admission?.close();
 			await log.close();
 			proposals.close();
 			window.truncate(0);

@@ -1,7 +1,7 @@
 import type { Stopped } from '../errors.js';
 import { Role } from '../raft/types.js';
 import type { ReplicaParts } from './open.js';
-import type { PeerStatus, ReplicaStatus, RoleName } from './types.js';
+import type { PeerStatus, ReplicaStatus, RoleName, Standing } from './types.js';
 
 const ROLE_NAMES: Record<Role, RoleName> = {
 	[Role.follower]: 'follower',
@@ -26,6 +26,7 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 		committed: raft.committed,
 		applied: applier.applied,
 		durability: settings.durability,
+		standing: standingOf(raft.probation),
 		peers: peers.map((peer): PeerStatus => {
 			const progress = raft.progress(peer.id);
 			return {
@@ -38,6 +39,11 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 		counters: countersOf(parts),
 		stopped: stopped === null ? null : stopped.message,
 	};
+}
+
+function standingOf(missing: readonly number[] | null): Standing {
+	if (missing === null) return 'voter';
+	return missing.length > 0 ? 'asking' : 'catching-up';
 }
 
 function countersOf(parts: ReplicaParts): Record<string, number> {

@@ -51,6 +51,10 @@ export interface ReplicaOptions {
 	 * keeps up to four times as much for a follower that lags but answers. A replica that was away for longer
 	 * than that cannot catch up. */
 	readonly retainBytes?: number;
+	/** When the log is damaged: `'repair'` (default) sets the damaged part aside, fetches it from the peers, and takes
+	 * part in elections again once it is all there; with fewer than three replicas there is nobody to spare, and it
+	 * refuses. `'refuse'`: `openReplica` rejects with `Corruption`. */
+	readonly onDamage?: 'repair' | 'refuse';
 	/** Sizes and bounds; see `limits.ts`. */
 	readonly limits?: Partial<Limits>;
 	/** Told about connections refused, roles, stops: one line each. Default: silent. */
@@ -117,6 +121,11 @@ export interface PeerStatus {
 	readonly inflightBytes: number;
 }
 
+/** A replica whose directory is new, or has lost a part of its log, may have forgotten votes and acknowledgements. It is
+ * `'asking'` until it has heard from all its peers, then `'catching-up'` with the leader, then a `'voter'`. Nobody
+ * needs to do anything, except to start those that it waits for (the log line names them). */
+export type Standing = 'voter' | 'asking' | 'catching-up';
+
 export interface ReplicaStatus {
 	readonly id: number;
 	readonly group: number;
@@ -132,6 +141,8 @@ export interface ReplicaStatus {
 	readonly committed: number;
 	readonly applied: number;
 	readonly durability: Durability;
+	/** `'voter'`, or why this replica is none now: see `Standing`. */
+	readonly standing: Standing;
 	readonly peers: readonly PeerStatus[];
 	readonly counters: Readonly<Record<string, number>>;
 	/** Set once the replica has stopped for good. */

@@ -30,6 +30,8 @@ export interface Hello {
 	/** Replica ids; 0 = a client, or a replica whose id the client doesn't know. */
 	readonly from: number;
 	readonly to: number;
+	/** Of a replica: chosen by chance whenever it starts. What an earlier life said is void. 0 = a client. */
+	readonly life: number;
 }
 
 /** A cluster's name as a number that fits a frame. */
@@ -51,6 +53,7 @@ export function writeHello(memory: Memory, at: number, hello: Hello): number {
 	message.to = hello.to;
 	message.context = hello.cluster;
 	message.hintIndex = hello.purpose;
+	message.hintTerm = hello.life;
 	return writeMessage(memory, at, message, 0, null, PROTOCOL_VERSION);
 }
 
@@ -81,5 +84,6 @@ export function readHello(
 		group: message.group,
 		from: message.from,
 		to: message.to,
+		life: message.hintTerm,
 	};
 }

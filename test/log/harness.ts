@@ -72,6 +72,8 @@ export class Machine {
 			group: 1,
 			newSalt: 4711,
 			durability: 'sync',
+			mustExist: false,
+			setsDamageAside: false,
 			limits: SMALL_LIMITS,
 			...overrides,
 		};

@@ -26,12 +26,15 @@ export interface Envelope {
 type Write =
 	| { readonly kind: 'hardState'; readonly term: number; readonly vote: number }
 	| { readonly kind: 'truncate'; readonly index: number }
-	| { readonly kind: 'append'; readonly batch: Batch; readonly epoch: number };
+	| { readonly kind: 'append'; readonly batch: Batch; readonly epoch: number }
+	| { readonly kind: 'admission' };
 
 export interface Disk {
 	term: number;
 	vote: number;
 	batches: Batch[];
+	/** Set while this disk may have lost something. */
+	probation: 'new' | 'damaged' | null;
 }
 
 export const timing = { electionTimeoutMs: 100, heartbeatMs: 20 };
@@ -42,7 +45,9 @@ export const batchBytes = 100;
 export class Replica {
 	readonly id: number;
 	readonly voters: readonly number[];
-	readonly disk: Disk = { term: 0, vote: 0, batches: [] };
+	readonly disk: Disk = { term: 0, vote: 0, batches: [], probation: null };
+	/** What this disk held and lost. */
+	readonly lost = new Set<Batch>();
 	/** The log as the core sees it. */
 	batches: Batch[] = [];
 	writes: Write[] = [];
@@ -76,10 +81,28 @@ export class Replica {
 			runs: runsOf(this.batches.filter((batch) => batch.last > this.compacted)),
 			lastIndex,
 			committed: this.committed,
+			probation: this.#probation,
 			seed: this.id * 1000 + this.#lives,
 			now,
 		});
 		return this.raft;
+	}
+
+	get #probation(): RaftOptions['probation'] {
+		const { probation } = this.disk;
+		const question = this.id * 1e9 + this.#lives * 1e5;
+		return probation === null ? null : { question, isNew: probation === 'new' };
+	}
+
+	/** The disk, of a replica that isn't running, has nothing any more behind the first `kept` batches; of what it
+	 * promised it knows what it did when it had those, or nothing at all. */
+	loseDisk(kept: number): void {
+		const { disk } = this;
+		for (const batch of disk.batches.splice(kept)) this.lost.add(batch);
+		disk.term = disk.batches.at(-1)?.term ?? 0;
+		disk.vote = 0;
+		disk.probation = kept === 0 ? 'new' : 'damaged';
+		this.committed = Math.min(this.committed, disk.batches.at(-1)?.last ?? 0);
 	}
 
 	/** At most `count` batches, beginning with the one that holds `from`. */
@@ -101,6 +124,7 @@ export function options(id: number, voters: readonly number[]): RaftOptions {
 		runs: [],
 		lastIndex: 0,
 		committed: 0,
+		probation: null,
 		seed: id,
 		now: 0,
 		...timing,
@@ -223,11 +247,18 @@ export class Cluster {
 				disk.vote = write.vote;
 			} else if (write.kind === 'truncate') {
 				disk.batches = disk.batches.filter((batch) => batch.last <= write.index);
-			} else {
+			} else if (write.kind === 'append') {
 				disk.batches.push(write.batch);
+			} else {
+				disk.probation = null;
 			}
 		}
 		this.#tellHardState(replica, done);
+		if (done.some((write) => write.kind === 'admission')) {
+			this.step(replica, (input) => {
+				input.kind = InputKind.admitted;
+			});
+		}
 		this.#tellPersisted(replica, done);
 	}
 
@@ -273,6 +304,7 @@ export class Cluster {
 			const batch = { first: output.firstIndex, last, term: output.term, before };
 			this.#append(replica, [batch], output.epoch);
 		}
+		if (output.probationOver) replica.writes.push({ kind: 'admission' });
 		const { committed, persisted } = replica.raft;
 		replica.committed = Math.max(replica.committed, Math.min(committed, persisted));
 		this.witness.stepped(replica, input, output);

@@ -106,6 +106,10 @@ export class Core {
 		return this.#step(InputKind.disconnected);
 	}
 
+	admitted(): Heard[] {
+		return this.#step(InputKind.admitted);
+	}
+
 	compacted(index: number): Heard[] {
 		this.#input.index = index;
 		return this.#step(InputKind.compacted);

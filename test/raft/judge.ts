@@ -17,7 +17,14 @@ export class Judge implements Witness {
 	/** All that was ever committed, in order, and the lowest term in which anyone knew it. */
 	readonly committed: { readonly batch: Batch; readonly knownIn: number }[] = [];
 	/** How much happened: a world in which nothing does proves nothing. */
-	readonly seen = { elections: 0, truncations: 0, reads: 0, readsFailed: 0, rejections: 0 };
+	readonly seen = {
+		elections: 0,
+		truncations: 0,
+		reads: 0,
+		readsFailed: 0,
+		rejections: 0,
+		admissions: 0,
+	};
 	readonly #replicas: () => readonly Replica[];
 	readonly #leaderOf = new Map<number, number>();
 	readonly #reads = new Map<Replica, Read[]>();
@@ -42,6 +49,7 @@ export class Judge implements Witness {
 		if (output.becameLeader) this.seen.elections += 1;
 		if (output.truncateTo >= 0) this.seen.truncations += 1;
 		if (output.readConfirmed > 0) this.seen.reads += 1;
+		if (input.kind === InputKind.admitted) this.seen.admissions += 1;
 		if (output.readsFailed) this.seen.readsFailed += 1;
 		if (output.role === Role.leader) this.#electionSafety(replica, output.term);
 		if (output.becameLeader) this.#leaderCompleteness(replica, output.term);
@@ -53,6 +61,8 @@ export class Judge implements Witness {
 	sent({ id, disk }: Replica, { message }: Envelope): void {
 		const { kind, term, to, rejected, index } = message;
 		if (kind === MessageKind.appendResponse && rejected) this.seen.rejections += 1;
+		// A question keeps no promise; its answer only bounds those of others.
+		if (kind === MessageKind.standing || kind === MessageKind.standingResponse) return;
 		const dependsOnTerm =
 			kind !== MessageKind.preVote && (kind !== MessageKind.preVoteResponse || rejected);
 		// Rule 5: term and vote are durable before anybody hears of them.
@@ -123,7 +133,8 @@ export class Judge implements Witness {
 	#isOnMajority(at: number, batch: Batch): void {
 		const replicas = this.#replicas();
 		let durable = 0;
-		for (const { disk } of replicas) if (disk.batches[at] === batch) durable += 1;
+		for (const { disk, lost } of replicas)
+			if (disk.batches[at] === batch || lost.has(batch)) durable += 1;
 		assert(durable >= majority(replicas.length), 'what is committed is on enough disks');
 	}
 

@@ -58,14 +58,30 @@ export class Cluster {
 		return cluster;
 	}
 
-	/** Opens all replicas but the last, whose address is for somebody else. */
+	/** Opens some replicas of a cluster of `count`. */
+	static async openOnly(ids: readonly number[], count: number): Promise<Cluster> {
+		const directory = await mkdtemp(join(tmpdir(), 'millrace-replica-'));
+		const cluster = new Cluster(directory, await freePeers(count), () => ({}));
+		await Promise.all(ids.map((id) => cluster.start(id)));
+		return cluster;
+	}
+
+	/** Opens all replicas, and once they are voters closes the last, whose address is for somebody else then. */
 	static async openWithout(last: number, occupy: (address: string) => Promise<void>) {
 		const directory = await mkdtemp(join(tmpdir(), 'millrace-replica-'));
 		const cluster = new Cluster(directory, await freePeers(last), () => ({}));
+		await Promise.all(cluster.ids.map((id) => cluster.start(id)));
+		await cluster.voting();
+		await cluster.stop(last);
 		await occupy(cluster.peers[last]!);
-		const others = cluster.ids.filter((id) => id !== last);
-		await Promise.all(others.map((id) => cluster.start(id)));
 		return cluster;
+	}
+
+	/** Waits until all open replicas are voters. */
+	async voting(): Promise<void> {
+		await until('all are voters', () =>
+			[...this.replicas.values()].every((replica) => replica.status().standing === 'voter'),
+		);
 	}
 
 	get ids(): number[] {

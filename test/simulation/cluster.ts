@@ -3,7 +3,6 @@ import {
 	emptyMessage,
 	isMessage,
 	MESSAGE_BYTES_MIN,
-	MessageFrameKind,
 	messageBatches,
 	readMessage,
 } from '../../src/format/message.js';
@@ -117,7 +116,7 @@ export class Cluster {
 		this.#scratch.bytes.set(slice);
 		if (!isMessage(this.#scratch, 0)) return false;
 		readMessage(this.#scratch, 0, this.#message);
-		if (this.#message.kind > MessageFrameKind.voteResponse) return false;
+		if (this.#message.kind > MessageKind.voteResponse) return false;
 		this.ledger.guard(() => this.#judgeMessage(sender));
 		return messageBatches(this.#scratch, 0) === 0;
 	}

@@ -17,7 +17,7 @@ import {
 } from '../../src/transport/hello.js';
 
 const cluster = clusterNumber('test');
-const good: Hello = { purpose: Purpose.peer, cluster, group: 1, from: 2, to: 1 };
+const good: Hello = { purpose: Purpose.peer, cluster, group: 1, from: 2, to: 1, life: 77 };
 const here = { cluster, group: 1, id: 1 };
 
 function heard(hello: Hello, expected = here): Hello | string {

@@ -147,6 +147,7 @@ export class ClusterNode implements Watched {
 				durability: plan.durability,
 				electionTimeoutMs,
 				heartbeatMs,
+				onDamage: 'refuse',
 				...(this.kept === null ? {} : { retainBytes }),
 				limits,
 				log: (line) => this.#cluster.note(`r${this.id}: ${line}`),

@@ -7,6 +7,8 @@ Usage: millrace status --peers LIST [options]
 
 ${CLUSTER_HELP}  --json             print one JSON array
 
+A replica whose directory is new, wiped or damaged is asking (for all the others) or catching-up (with the
+leader) before it takes part in elections; nothing needs to be done but to start those that are missing.
 lag is how many entries of the leader's log are not on the replica's disk yet.
 Exit codes: 0 there is a leader, 1 there is none, 2 bad options.
 `;
@@ -55,7 +57,8 @@ const LEFT_COLUMNS = new Set([1, 2]);
 export function tableOf(reports: readonly PeerReport[]): string {
 	const rows = reports.map(({ id, address, status }) => {
 		if (status === null) return [String(id), address, 'unreachable'];
-		const { role, stopped, term, committed, applied, persisted } = status;
+		const { stopped, term, committed, applied, persisted } = status;
+		const role = status.standing === 'voter' ? status.role : status.standing;
 		const numbers = [term, committed, applied, persisted, lagOf(persisted, reports) ?? '-'];
 		return [String(id), address, stopped === null ? role : 'stopped', ...numbers.map(String)];
 	});

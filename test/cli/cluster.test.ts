@@ -215,7 +215,8 @@ test('serve ends with 0 on SIGTERM', async () => {
 	let output = '';
 	for await (const text of child.stdout.setEncoding('utf8')) {
 		output += text;
-		if (output.includes('leader in term')) child.kill('SIGTERM');
+		// A second one would end it at once.
+		if (output.includes('leader in term') && !child.killed) child.kill('SIGTERM');
 	}
 	expect(await ended).toBe(0);
 	expect(output).toContain(`replica 1 listening on 127.0.0.1:${port}\n`);

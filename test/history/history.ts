@@ -85,27 +85,68 @@ export class HistoryRecorder {
 
 	#invoke(f: FunctionName, key: Key, value: HistoryEvent['value']): PendingCall {
 		const process = this.#idle.pop() ?? this.#nextProcess++;
-		const call = { process, f, key };
-		this.#add({ ...call, type: 'invoke', value });
-		let isEnded = false;
-		const end = (type: EventType, fields: Pick<HistoryEvent, 'value' | 'error' | 'found'>) => {
-			if (isEnded) throw new Error(`the call of process ${process} has ended already`);
-			isEnded = true;
-			this.#add({ ...call, type, ...fields });
+		this.#add(process, 'invoke', f, key, value);
+		return new RecordedCall(process, f, value, (type, answer, error, found) => {
+			this.#add(process, type, f, key, answer, error, found);
 			if (type !== 'info') this.#idle.push(process);
-		};
-		return {
-			process,
-			ok: (read = null) => end('ok', { value: f === 'read' ? read : value }),
-			fail: (error) => end('fail', { value, ...(error === undefined ? {} : { error }) }),
-			mismatch: (found) => end('fail', { value, error: 'mismatch', found }),
-			info: (error) => end('info', { value, ...(error === undefined ? {} : { error }) }),
-		};
+		});
 	}
 
-	#add(event: Omit<HistoryEvent, 'index' | 'time'>): void {
+	#add(
+		process: number,
+		type: EventType,
+		f: FunctionName,
+		key: Key,
+		value: HistoryEvent['value'],
+		error?: string,
+		found?: Value,
+	): void {
+		const index = this.events.length;
 		const time = Math.round((this.#now() - this.#startMs) * 1e6);
-		this.events.push({ index: this.events.length, time, ...event });
+		const event = { index, time, process, type, f, key, value };
+		// Most have neither; an object of one shape is the cheapest.
+		if (error === undefined) this.events.push(event);
+		else if (found === undefined) this.events.push({ ...event, error });
+		else this.events.push({ ...event, error, found });
+	}
+}
+
+type End = (type: EventType, answer: HistoryEvent['value'], error?: string, found?: Value) => void;
+
+class RecordedCall implements PendingCall {
+	readonly process: number;
+	readonly #f: FunctionName;
+	readonly #value: HistoryEvent['value'];
+	#end: End | null;
+
+	constructor(process: number, f: FunctionName, value: HistoryEvent['value'], end: End) {
+		this.process = process;
+		this.#f = f;
+		this.#value = value;
+		this.#end = end;
+	}
+
+	ok(read: Value = null): void {
+		this.#finish('ok', this.#f === 'read' ? read : this.#value);
+	}
+
+	fail(error?: string): void {
+		this.#finish('fail', this.#value, error);
+	}
+
+	mismatch(found: Value): void {
+		this.#finish('fail', this.#value, 'mismatch', found);
+	}
+
+	info(error?: string): void {
+		this.#finish('info', this.#value, error);
+	}
+
+	#finish(type: EventType, answer: HistoryEvent['value'], error?: string, found?: Value): void {
+		const end = this.#end;
+		if (end === null) throw new Error(`the call of process ${this.process} has ended already`);
+		this.#end = null;
+		end(type, answer, error, found);
 	}
 }
 

@@ -15,6 +15,8 @@ export class BadHistory extends Error {
 /** Stands for the return of an operation that may take effect at any later time, or never. */
 export const NEVER = Number.POSITIVE_INFINITY;
 
+const NONE = -1;
+
 /** One call on one key, from its two events. */
 export interface Operation {
 	readonly process: number;
@@ -38,7 +40,7 @@ export function operationsByKey(events: readonly HistoryEvent[]): Map<Key, Opera
 	const endOf = pairUp(events);
 	events.forEach((event, call) => {
 		if (event.type !== 'invoke') return;
-		const operation = makeOperation(event, call, events, endOf.get(call) ?? NEVER);
+		const operation = makeOperation(event, call, events, endOf[call]!);
 		if (operation === null) return;
 		const operations = keys.get(event.key);
 		if (operations === undefined) keys.set(event.key, [operation]);
@@ -47,26 +49,26 @@ export function operationsByKey(events: readonly HistoryEvent[]): Map<Key, Opera
 	return keys;
 }
 
-/** The position of each call's end by that of its beginning. */
-function pairUp(events: readonly HistoryEvent[]): Map<number, number> {
-	const endOf = new Map<number, number>();
+/** The position of each call's end, at the position of its beginning. */
+function pairUp(events: readonly HistoryEvent[]): Float64Array {
+	const endOf = new Float64Array(events.length).fill(NEVER);
+	/** By process: the call under way; a call of unknown outcome is under way for ever. */
 	const open = new Map<number, number>();
-	const stuck = new Set<number>();
-	events.forEach(({ process, type, f, key }, position) => {
-		const call = open.get(process);
+	for (let position = 0; position < events.length; position++) {
+		const { process, type, f, key } = events[position]!;
+		const call = open.get(process) ?? NONE;
 		if (type === 'invoke') {
-			if (call !== undefined || stuck.has(process))
+			if (call !== NONE)
 				throw new BadHistory(position, `process ${process} begins a call within another`);
 			open.set(process, position);
-			return;
+			continue;
 		}
-		const begun = call === undefined ? undefined : events[call];
-		if (call === undefined || begun?.f !== f || begun.key !== key)
+		const begun = events[call];
+		if (begun?.f !== f || begun.key !== key || endOf[call] !== NEVER)
 			throw new BadHistory(position, `process ${process} ends a call that it did not begin`);
-		open.delete(process);
-		endOf.set(call, position);
-		if (type === 'info') stuck.add(process);
-	});
+		endOf[call] = position;
+		if (type !== 'info') open.set(process, NONE);
+	}
 	return endOf;
 }
 
@@ -79,21 +81,22 @@ function makeOperation(
 	const ended = events[end];
 	const type = ended === undefined || ended.type === 'invoke' ? 'info' : ended.type;
 	const { process, f } = invoked;
-	const common = { process, f, type, call, return: type === 'info' ? NEVER : end };
+	const until = type === 'info' ? NEVER : end;
+	let observes: Value | undefined;
+	let produces: Value | undefined;
 	if (type === 'fail') {
-		const found = ended?.found;
-		if (found === undefined) return null;
-		return { ...common, observes: found, produces: undefined };
-	}
-	if (f === 'read') {
+		observes = ended?.found;
+		if (observes === undefined) return null;
+	} else if (f === 'read') {
 		if (type === 'info') return null;
-		return { ...common, observes: single(ended!.value, end), produces: undefined };
+		observes = single(ended!.value, end);
+	} else if (f === 'write') {
+		produces = single(invoked.value, call);
+	} else {
+		if (!isPair(invoked.value)) throw new BadHistory(call, 'a cas has an expected and a new value');
+		[observes, produces] = invoked.value;
 	}
-	if (f === 'write')
-		return { ...common, observes: undefined, produces: single(invoked.value, call) };
-	if (!isPair(invoked.value)) throw new BadHistory(call, 'a cas has an expected and a new value');
-	const [observes, produces] = invoked.value;
-	return { ...common, observes, produces };
+	return { process, f, type, call, return: until, observes, produces };
 }
 
 function single(value: HistoryEvent['value'], position: number): Value {

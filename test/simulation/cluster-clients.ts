@@ -1,54 +1,70 @@
-import { connect, type RemoteClient } from '../../src/client/index.js';
-import { Compacted, MillraceError, Stopped } from '../../src/errors.js';
-import type { PackedEntries } from '../../src/format/batch-writer.js';
 import type { Replica } from '../../src/replica/replica.js';
-import type { Entry } from '../../src/replica/types.js';
+import { ClientFaults } from './client-faults.js';
 import type { Cluster } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
 import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
+import { RemoteCaller } from './remote-caller.js';
+import type { Answer, CasResult } from './store.js';
+import { TailFollower } from './tail-follower.js';
+import { pack } from './workload.js';
 
 const OUTSTANDING_MAX = 400;
-
-function pack(entries: readonly Uint8Array[]): PackedEntries {
-	const ends = new Uint32Array(entries.length);
-	let end = 0;
-	entries.forEach((entry, i) => {
-		end += entry.length;
-		ends[i] = end;
-	});
-	return { payload: new Uint8Array(Buffer.concat(entries)), ends };
-}
 
 /** Everybody who wants something of the cluster: callers in the replicas' own processes, and clients far away. */
 export class Clients {
 	readonly #cluster: Cluster;
 	readonly #random: SimulatedRandom;
-	readonly #remotes: RemoteClient[] = [];
-	#remoteOutstanding = 0;
+	readonly #remotes: readonly RemoteCaller[];
+	readonly #faults: ClientFaults;
+	/** Keys that nobody has read since `readAll` was first called. */
+	#unread: Set<number> | null = null;
 	#isOver = false;
 
 	constructor(cluster: Cluster) {
 		this.#cluster = cluster;
-		this.#random = cluster.world.random.fork('clients');
+		const { random } = cluster.world;
+		this.#random = random.fork('clients');
+		this.#remotes = Array.from(
+			{ length: cluster.plan.remoteClients },
+			(_, i) => new RemoteCaller(cluster, random.fork(`client ${i}`), `c${i}`),
+		);
+		this.#faults = new ClientFaults(cluster, random.fork('client faults'), this.#remotes);
+	}
+
+	/** What was done to clients. */
+	get seen(): Readonly<Record<string, number>> {
+		return this.#faults.seen;
 	}
 
 	begin(): void {
-		const { plan, world, peers } = this.#cluster;
-		// A client doesn't know the replicas' limits: this keeps its frames within them.
-		const windowBytes = plan.limits.slabBytes / 4;
-		for (let i = 0; i < plan.remoteClients; i++) {
-			const doors = world.machine(`c${i}`).start();
-			const session = this.#random.chance(0.8);
-			this.#remotes.push(connect({ peers, doors, session, timeoutMs: 4000, windowBytes }));
-		}
+		this.#faults.begin();
 		this.#arm();
-		for (let i = 0; i < plan.tails; i++) this.#follow(i);
+		for (let i = 0; i < this.#cluster.plan.tails; i++) {
+			const random = this.#random.fork(`tail ${i}`);
+			new TailFollower(this.#cluster, random, this.#remotes[i]).run(() => this.#isOver);
+		}
 	}
 
-	/** Nobody asks for anything more. */
+	/** Nobody asks for anything more, and nothing happens to clients any more. */
 	end(): void {
 		this.#isOver = true;
+		this.#faults.heal();
+	}
+
+	/** Whether every call has been answered, of replicas and of clients that live. */
+	get isSettled(): boolean {
+		return [...this.#cluster.nodes, ...this.#remotes].every(({ outstanding }) => outstanding === 0);
+	}
+
+	/** Reads every key, until each has been read. @returns whether that is done */
+	readAll(): boolean {
+		const { nodes, ledger } = this.#cluster;
+		const leader = nodes.find((node) => node.isLeader);
+		this.#unread ??= new Set(Array.from({ length: ledger.history.keys }, (_, key) => key));
+		if (leader?.replica != null && leader.outstanding === 0)
+			for (const key of this.#unread) this.#read(leader, leader.replica, key);
+		return this.#unread.size === 0;
 	}
 
 	/** Ends what is under way at remote clients. */
@@ -62,14 +78,15 @@ export class Clients {
 			if (this.#isOver) return;
 			const burst = 1 + this.#random.below(this.#cluster.plan.burstMax);
 			const remote = this.#remotes[this.#random.below(this.#remotes.length)];
-			if (remote !== undefined && this.#random.chance(0.5)) this.#callRemote(remote, burst);
+			if (remote !== undefined && this.#random.chance(0.5)) remote.call(burst);
 			else this.#callLocal(burst);
 			this.#arm();
 		});
 	}
 
 	#callLocal(burst: number): void {
-		const { nodes } = this.#cluster;
+		const { nodes, ledger } = this.#cluster;
+		const { history } = ledger;
 		const leaders = nodes.filter((node) => node.isLeader);
 		const among = leaders.length === 0 || this.#random.chance(0.05) ? nodes : leaders;
 		const node = among[this.#random.below(among.length)]!;
@@ -77,7 +94,7 @@ export class Clients {
 		const kind = this.#random.next();
 		for (let i = 0; i < burst; i++) {
 			if (kind < 0.6) this.propose(node, node.replica);
-			else if (kind < 0.8) this.#read(node, () => node.replica!.read<number>(null));
+			else if (kind < 0.8) this.#read(node, node.replica, history.drawKey());
 			else this.#proposeBatch(node, node.replica, kind < 0.9);
 		}
 	}
@@ -94,8 +111,7 @@ export class Clients {
 		const own = entry.slice();
 		entry.fill(0);
 		return this.#settle(node, [own], promise, ({ index, term, result }) => {
-			const number = this.#cluster.ledger.acknowledge(index, own);
-			demand(result === number, () => `entry ${number} is given the result ${result}`);
+			this.#acknowledged(index, own, result);
 			this.#knowsTerm(index, term);
 		});
 	}
@@ -107,14 +123,20 @@ export class Clients {
 		this.#settle(node, entries, promise, ({ index, term, count, results }) => {
 			demand(count === entries.length, 'a batch is acknowledged as a whole');
 			entries.forEach((entry, i) => {
-				const number = ledger.acknowledge(index + i, entry);
-				demand(
-					results?.[i] === number,
-					() => `entry ${number} is given the result ${results?.[i]}`,
-				);
+				this.#acknowledged(index + i, entry, results?.[i]);
 			});
 			this.#knowsTerm(index, term);
 		});
+	}
+
+	/** An entry is applied with this result. */
+	#acknowledged(index: number, entry: Uint8Array, result: unknown): void {
+		const { ledger } = this.#cluster;
+		const number = ledger.acknowledge(index, entry);
+		const cas = ledger.history.isCas(number) ? (result as CasResult) : null;
+		const own = cas === null ? result : cas.number;
+		demand(own === number, () => `entry ${number} is given the result ${own}`);
+		ledger.history.succeeded(number, cas?.found);
 	}
 
 	#knowsTerm(index: number, term: number): void {
@@ -127,17 +149,22 @@ export class Clients {
 		);
 	}
 
-	#read(node: ClusterNode, read: () => Promise<number>): void {
+	#read(node: ClusterNode, replica: Replica, key: number): void {
 		const { ledger } = this.#cluster;
 		const floor = ledger.acknowledged;
-		const promise = read();
-		this.#settle(node, [], promise, (answer) => {
+		const call = ledger.history.read(key);
+		const promise = replica.read<Answer>({ what: 'key', number: key });
+		const failed = () => call.failed();
+		const answered = ({ applied, value }: Answer): void => {
 			ledger.seen.reads += 1;
+			call.ok(value ?? null);
+			this.#unread?.delete(key);
 			demand(
-				answer >= floor,
-				() => `a read saw ${answer}, and ${floor} had been acknowledged before it`,
+				applied >= floor,
+				() => `a read saw ${applied}, and ${floor} had been acknowledged before it`,
 			);
-		});
+		};
+		this.#settle(node, [], promise, answered, failed);
 	}
 
 	async #settle<T>(
@@ -145,6 +172,7 @@ export class Clients {
 		entries: readonly Uint8Array[],
 		promise: Promise<T>,
 		succeeded: (value: T) => void,
+		failed?: () => void,
 	): Promise<void> {
 		const { ledger } = this.#cluster;
 		const { life } = node;
@@ -153,6 +181,7 @@ export class Clients {
 			const value = await promise;
 			ledger.guard(() => succeeded(value));
 		} catch (error) {
+			failed?.();
 			ledger.guard(() => ledger.failed(error, entries));
 		}
 		if (node.life === life) node.outstanding -= 1;
@@ -166,96 +195,5 @@ export class Clients {
 			scheduler.schedule(this.#random.next() * 20, () => controller.abort());
 		}
 		return controller.signal;
-	}
-
-	// ---- Over the network
-
-	#callRemote(remote: RemoteClient, burst: number): void {
-		if (this.#remoteOutstanding > OUTSTANDING_MAX) return;
-		const isRead = this.#random.chance(0.2);
-		for (let i = 0; i < burst; i++) {
-			if (isRead) this.#readRemote(remote);
-			else this.#proposeRemote(remote);
-		}
-	}
-
-	async #proposeRemote(remote: RemoteClient): Promise<void> {
-		const { ledger } = this.#cluster;
-		const length = this.#random.chance(0.8) ? 1 : 1 + this.#random.below(5);
-		const entries = Array.from({ length }, () => ledger.entry());
-		this.#remoteOutstanding += 1;
-		try {
-			const { index, count } = await (length === 1
-				? remote.propose(entries[0]!)
-				: remote.proposeBatch(this.#random.chance(0.5) ? entries : pack(entries)));
-			ledger.guard(() => {
-				demand(count === length, 'a batch is acknowledged as a whole');
-				entries.forEach((entry, i) => {
-					ledger.acknowledge(index === 0 ? 0 : index + i, entry);
-				});
-			});
-		} catch (error) {
-			ledger.guard(() => ledger.failed(error, entries));
-		}
-		this.#remoteOutstanding -= 1;
-	}
-
-	async #readRemote(remote: RemoteClient): Promise<void> {
-		const { ledger } = this.#cluster;
-		const floor = ledger.acknowledged;
-		this.#remoteOutstanding += 1;
-		try {
-			const answer = await remote.read(new Uint8Array(3));
-			const seen = new DataView(answer.buffer, answer.byteOffset).getFloat64(0);
-			ledger.seen.reads += 1;
-			ledger.guard(() =>
-				demand(
-					seen >= floor,
-					() => `a remote read saw ${seen}, and ${floor} had been acknowledged`,
-				),
-			);
-		} catch (error) {
-			ledger.guard(() => ledger.failed(error, []));
-		}
-		this.#remoteOutstanding -= 1;
-	}
-
-	// ---- Tails
-
-	/** Follows the log on one replica after the other. */
-	async #follow(i: number): Promise<void> {
-		const { nodes, world, ledger } = this.#cluster;
-		let next = 1;
-		while (!this.#isOver) {
-			const remote = this.#remotes[i];
-			const node = nodes[this.#random.below(nodes.length)]!;
-			const { life } = node;
-			const source = remote ?? node.replica;
-			try {
-				if (source !== null) next = await this.#tail(source.tail({ from: next }), next);
-			} catch (error) {
-				if (error instanceof Compacted) next = error.first;
-				else if (!(remote !== undefined && error instanceof MillraceError)) {
-					ledger.guard(() => {
-						const isExpected = error instanceof Error && node.excuses(error);
-						if (!isExpected && !(error instanceof Stopped)) throw error;
-					});
-				}
-			}
-			await new Promise<void>((resolve) => {
-				world.scheduler.schedule(life === node.life ? 100 : 500, resolve);
-			});
-		}
-	}
-
-	async #tail(entries: AsyncGenerator<Entry, void, void>, from: number): Promise<number> {
-		let next = from;
-		const stopAfter = 1 + this.#random.below(500);
-		for await (const { index, data } of entries) {
-			this.#cluster.ledger.guard(() => this.#cluster.ledger.tailed(next, index, data));
-			next = index + 1;
-			if (next > from + stopAfter) break;
-		}
-		return next;
 	}
 }

@@ -1,3 +1,4 @@
+import type { HistoryEvent } from '../history/history.js';
 import { Cluster } from './cluster.js';
 import { Clients } from './cluster-clients.js';
 import { Faults } from './cluster-faults.js';
@@ -12,6 +13,8 @@ export interface RunOptions {
 	readonly hostileMs?: number;
 	/** For plans that a test wants rather than draws. */
 	readonly plan?: Partial<Plan>;
+	/** Told what all clients asked and were answered, at the end, however the run went. */
+	readonly onHistory?: (events: readonly HistoryEvent[]) => void;
 }
 
 /** What a run came to. */
@@ -51,6 +54,8 @@ export async function simulate(seed: number | string, options: RunOptions = {}):
 		return await run.all(options);
 	} catch (error) {
 		throw new SimulationFailed(world.seed, run.steps, cluster, error);
+	} finally {
+		options.onHistory?.(cluster.ledger.history.events);
 	}
 }
 
@@ -74,8 +79,11 @@ class Run {
 		this.#faults.heal();
 		this.#clients.end();
 		await this.#agree('after everything is healed');
+		await this.#settle();
 		await this.#losePower();
+		await this.#readAll();
 		await this.#close();
+		this.#cluster.ledger.history.judge();
 		this.#cluster.judge.demandSameLogs();
 		return this.#outcome();
 	}
@@ -112,6 +120,18 @@ class Run {
 		const isAlive = await this.#until(isDone, RECOVERY_MS);
 		demand(isAlive, () => `no agreement ${when}: ${this.#describe()}`);
 		demand(this.#cluster.world.now <= deadline, 'it was in time');
+	}
+
+	/** Every call comes to an end. */
+	async #settle(): Promise<void> {
+		const isSettled = await this.#until(() => this.#clients.isSettled, RECOVERY_MS);
+		demand(isSettled, 'a call is never answered');
+	}
+
+	/** What every key holds now is a part of the history. */
+	async #readAll(): Promise<void> {
+		const isRead = await this.#until(() => this.#clients.readAll(), RECOVERY_MS);
+		demand(isRead, () => `a key can't be read: ${this.#describe()}`);
 	}
 
 	/** Has this replica applied what is acknowledged? One that needs what its leader has compacted can't. */
@@ -161,7 +181,13 @@ class Run {
 
 	#outcome(): Outcome {
 		const { world, plan, ledger, judge, nodes, seen } = this.#cluster;
-		const totals: Record<string, number> = { ...seen, ...ledger.seen, ...judge.seen };
+		const totals: Record<string, number> = {
+			...seen,
+			...ledger.seen,
+			...ledger.history.seen,
+			...judge.seen,
+			...this.#clients.seen,
+		};
 		for (const node of nodes) {
 			for (const [name, count] of Object.entries(node.seen))
 				totals[name] = (totals[name] ?? 0) + count;

@@ -12,6 +12,10 @@ const mustHappen = [
 	...['failed write EIO', 'failed write ENOSPC', 'failed read EIO', 'failed sync EIO'],
 	...['refused by a full disk', 'read from a full disk', 'throws'],
 	...['lost', 'misdirected', 'refusals', 'foundRunning'],
+	...['cut', 'isolate', 'one-way', 'partial', 'slow-link', 'suspend', 'kill', 'close'].map(
+		(name) => `fault client ${name}`,
+	),
+	...['operations', 'cas', 'mismatches'],
 	...[
 		'acknowledged',
 		'reads',

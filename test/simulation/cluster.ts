@@ -7,6 +7,7 @@ import {
 	readMessage,
 } from '../../src/format/message.js';
 import { MessageKind } from '../../src/raft/types.js';
+import { ClientHistory } from './client-history.js';
 import { addressOf, ClusterNode } from './cluster-node.js';
 import type { Plan } from './cluster-plan.js';
 import { batchAt, demand, Judge } from './invariants.js';
@@ -40,7 +41,8 @@ export class Cluster {
 		this.world = world;
 		this.plan = plan;
 		this.#random = world.random.fork('wire');
-		this.ledger = new Ledger(world.random.fork('ledger'), plan.entryBytesMax);
+		const history = new ClientHistory(world.random.fork('history'), () => world.now);
+		this.ledger = new Ledger(world.random.fork('ledger'), plan.entryBytesMax, history);
 		const ids = Array.from({ length: plan.replicas }, (_, i) => i + 1);
 		this.peers = Object.fromEntries(ids.map((id) => [id, addressOf(id)]));
 		const { cutChance, crumbChance } = plan;

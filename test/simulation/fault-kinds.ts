@@ -4,6 +4,7 @@ import type { ClusterNode } from './cluster-node.js';
 import type { FaultName } from './cluster-plan.js';
 import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
+import type { Answer } from './store.js';
 
 /** One fault as it happens. */
 export interface Scene {
@@ -192,9 +193,9 @@ function probeFull({ cluster, node, count }: Scene): void {
 	};
 	replica.propose(new Uint8Array(0)).then(() => refused('yes'), refused);
 	const floor = ledger.acknowledged;
-	replica.read<number>(null).then(
-		(answer) => {
-			ledger.guard(() => demand(answer >= floor, 'a read by a full replica is not stale'));
+	replica.read<Answer>({ what: 'key', number: 0 }).then(
+		({ applied }) => {
+			ledger.guard(() => demand(applied >= floor, 'a read by a full replica is not stale'));
 			count('read from a full disk');
 		},
 		() => {},

@@ -1,4 +1,7 @@
 /** The simulation from the command line: `npm run sim -- --help`. */
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { writeEdn } from '../history/edn.js';
 import type { RunOptions } from './cluster-run.js';
 import { makeErrorsCheap, type Result, runSeed, Sum } from './sweep.js';
 import { Jobs } from './sweep-jobs.js';
@@ -20,10 +23,17 @@ async function main(): Promise<void> {
 	}
 }
 
+/** What writes the history of a run. */
+function historyTo(path: string | null): Pick<RunOptions, 'onHistory'> {
+	if (path === null) return {};
+	const file = resolve(process.env['INIT_CWD'] ?? '.', path);
+	return { onHistory: (events) => writeFileSync(file, writeEdn(events)) };
+}
+
 /** @returns what the process ends with */
 async function sweep(options: SweepOptions): Promise<number> {
-	const { seeds, isSingle, jobs: count, steps, failuresMax, isVerbose } = options;
-	const runOptions: RunOptions = { steps };
+	const { seeds, isSingle, jobs: count, steps, failuresMax, isVerbose, historyPath } = options;
+	const runOptions: RunOptions = { steps, ...historyTo(historyPath) };
 	const sum = new Sum();
 	let isOver = false;
 	let jobs: Jobs | null = null;
@@ -49,7 +59,7 @@ async function sweep(options: SweepOptions): Promise<number> {
 	};
 	process.once('SIGINT', interrupted);
 	process.once('SIGTERM', interrupted);
-	if (count > 1) {
+	if (count > 1 && !isSingle) {
 		jobs = new Jobs(count, runOptions, told);
 		await jobs.run(seeds);
 	} else {

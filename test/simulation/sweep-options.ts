@@ -9,6 +9,7 @@ export const usage = `Simulates whole clusters from seeds; see docs/TESTING.md.
     --jobs N          in so many processes (1)
     --steps N         heal the cluster after so many events
     --max-failures N  stop after so many failed seeds (5)
+    --history FILE    of --seed: writes what its clients asked and were answered, as Jepsen's operation maps in EDN
     --verbose         a line for each seed
     --help            this
 
@@ -28,12 +29,16 @@ export interface SweepOptions {
 	readonly jobs: number;
 	readonly failuresMax: number;
 	readonly isVerbose: boolean;
+	/** Where the history of a single seed goes. */
+	readonly historyPath: string | null;
 }
 
 /** Null: it asks for help. Throws `UsageError`. */
 export function parseOptions(args: readonly string[]): SweepOptions | null {
-	const { help, verbose, ...values } = parse(args);
+	const { help, verbose, history, ...values } = parse(args);
 	if (help) return null;
+	if (history !== undefined && values.seed === undefined)
+		throw new UsageError('--history goes with --seed only');
 	return {
 		seeds: seedsOf(values),
 		isSingle: values.seed !== undefined,
@@ -41,6 +46,7 @@ export function parseOptions(args: readonly string[]): SweepOptions | null {
 		jobs: whole('jobs', values.jobs) ?? 1,
 		failuresMax: whole('max-failures', values['max-failures']) ?? 5,
 		isVerbose: verbose === true || values.seed !== undefined,
+		historyPath: history ?? null,
 	};
 }
 
@@ -52,6 +58,7 @@ interface Values {
 	readonly steps?: string;
 	readonly jobs?: string;
 	readonly 'max-failures'?: string;
+	readonly history?: string;
 	readonly verbose?: boolean;
 	readonly help?: boolean;
 }
@@ -70,6 +77,7 @@ function parse(args: readonly string[]): Values {
 				steps: text,
 				jobs: text,
 				'max-failures': text,
+				history: text,
 				verbose: flag,
 				help: flag,
 			},

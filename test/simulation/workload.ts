@@ -9,21 +9,43 @@ import {
 	Unavailable,
 } from '../../src/errors.js';
 import type { BatchView } from '../../src/format/batch-view.js';
+import type { PackedEntries } from '../../src/format/batch-writer.js';
 import type { Clock } from '../../src/io.js';
 import type { StateMachine } from '../../src/replica/types.js';
+import type { ClientHistory } from './client-history.js';
 import { demand, Violation } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
+import { type Answer, type CasResult, type Query, readQuery, Store, writeAnswer } from './store.js';
 
 /** Errors that promise that nothing was appended: such an entry must never be applied. */
 const REFUSALS = [NotLeader, Busy, TooLarge, NoSpace, Stopped, SessionError, Unavailable];
 
 const NUMBER_BYTES = 4;
 
+/** Which entry it is; 0 for one without bytes. */
+export function numberOf(entry: Uint8Array): number {
+	if (entry.length === 0) return 0;
+	let number = 0;
+	for (let i = 0; i < NUMBER_BYTES; i++) number = number * 256 + entry[i]!;
+	return number;
+}
+
+export function pack(entries: readonly Uint8Array[]): PackedEntries {
+	const ends = new Uint32Array(entries.length);
+	let end = 0;
+	entries.forEach((entry, i) => {
+		end += entry.length;
+		ends[i] = end;
+	});
+	return { payload: new Uint8Array(Buffer.concat(entries)), ends };
+}
+
 /**
  * Every entry that any client ever proposed, by its number, and what became of it. Each number is proposed once, so
  * that it must be applied at most once; an entry without bytes has no number.
  */
 export class Ledger {
+	readonly history: ClientHistory;
 	readonly #random: SimulatedRandom;
 	readonly #bytesMax: number;
 	/** By number. */
@@ -39,12 +61,13 @@ export class Ledger {
 	acknowledged = 0;
 	readonly seen = { proposed: 0, acknowledged: 0, refused: 0, unknown: 0, reads: 0, tailed: 0 };
 
-	constructor(random: SimulatedRandom, bytesMax: number) {
+	constructor(random: SimulatedRandom, bytesMax: number, history: ClientHistory) {
 		this.#random = random;
 		this.#bytesMax = bytesMax;
+		this.history = history;
 	}
 
-	/** A new entry. */
+	/** A new entry, which is about to be proposed. */
 	entry(): Uint8Array {
 		this.seen.proposed += 1;
 		const { next } = this.#draw();
@@ -53,6 +76,7 @@ export class Ledger {
 		const number = this.#lengths.push(next) - 1;
 		bytes.fill(number & 0xff);
 		for (let i = 0; i < NUMBER_BYTES; i++) bytes[i] = number >>> (24 - 8 * i);
+		this.history.begin(number);
 		return bytes;
 	}
 
@@ -101,8 +125,7 @@ export class Ledger {
 
 	#read(entry: Uint8Array): number {
 		if (entry.length === 0) return 0;
-		let number = 0;
-		for (let i = 0; i < NUMBER_BYTES; i++) number = number * 256 + entry[i]!;
+		const number = numberOf(entry);
 		demand(entry.length === this.#lengths[number], () => `entry ${number} has another length`);
 		const last = entry.length === NUMBER_BYTES ? number & 0xff : entry[entry.length - 1];
 		demand(last === (number & 0xff), () => `entry ${number} has other bytes`);
@@ -130,6 +153,7 @@ export class Ledger {
 		demand(isAborted || error instanceof MillraceError, () => `an operating error, not ${error}`);
 		if (!isAborted && !REFUSALS.some((refusal) => error instanceof refusal)) {
 			this.seen.unknown += entries.length;
+			for (const entry of entries) this.history.unknown(numberOf(entry));
 			return;
 		}
 		this.seen.refused += entries.length;
@@ -142,8 +166,13 @@ export class Ledger {
 				() => `entry ${number} is refused (${error.name}), and applied at ${index}`,
 			);
 			this.#refused.add(number);
+			this.history.refused(number);
 		}
 	}
+
+	readonly violated = (what: string): void => {
+		this.violation ??= new Violation(what);
+	};
 
 	readonly guardError = (error: unknown): void => {
 		this.violation ??= error as Error;
@@ -162,6 +191,7 @@ export class Ledger {
 /** What a state machine keeps on disk. */
 export interface Kept {
 	index: number;
+	store?: Store;
 }
 
 /**
@@ -178,6 +208,7 @@ export class Recorder implements StateMachine {
 	#isClosed = false;
 	/** The index of the last entry applied. */
 	#applied = 0;
+	#store = new Store();
 
 	constructor(
 		ledger: Ledger,
@@ -195,6 +226,7 @@ export class Recorder implements StateMachine {
 
 	open(): number | undefined {
 		this.#applied = this.#kept?.index ?? 0;
+		if (this.#kept !== null) this.#store = this.#kept.store ??= this.#store;
 		return this.#kept?.index;
 	}
 
@@ -217,22 +249,26 @@ export class Recorder implements StateMachine {
 		});
 	}
 
-	#record(batch: BatchView): readonly number[] {
+	#record(batch: BatchView): readonly (number | CasResult)[] {
 		const { index, count } = batch;
 		demand(index > this.#applied, 'nothing is applied twice in one life');
-		const numbers: number[] = [];
-		for (let i = 0; i < count; i++) numbers.push(this.#ledger.apply(index + i, batch.entry(i)));
+		const results: (number | CasResult)[] = [];
+		const { commands } = this.#ledger.history;
+		for (let i = 0; i < count; i++) {
+			const number = this.#ledger.apply(index + i, batch.entry(i));
+			results.push(this.#store.apply(number, commands.get(number)));
+		}
 		this.#applied = index + count - 1;
 		if (this.#kept !== null) this.#kept.index = this.#applied;
-		return numbers;
+		return results;
 	}
 
-	/** Answers with the index it has reached; remote queries are bytes, and so are their answers. */
-	query(query: unknown): unknown {
-		if (!(query instanceof Uint8Array)) return this.#applied;
-		const answer = new Uint8Array(8);
-		new DataView(answer.buffer).setFloat64(0, this.#applied);
-		return answer;
+	/** Remote queries are bytes, and so are their answers. */
+	query(query: unknown): Answer | Uint8Array {
+		const isRemote = query instanceof Uint8Array;
+		const value = this.#store.ask(isRemote ? readQuery(query) : (query as Query));
+		const answer = { applied: this.#applied, value };
+		return isRemote ? writeAnswer(answer) : answer;
 	}
 
 	close(): void {

@@ -1,0 +1,84 @@
+/** What an entry asks of the store. The value that it puts is the entry's own number, so no value is put twice. */
+export interface Command {
+	readonly f: 'write' | 'cas';
+	readonly key: number;
+	/** cas only. */
+	readonly expected: number | null;
+}
+
+/** What may be asked of a replica's store: what a key holds, or what the cas of this number found. */
+export interface Query {
+	readonly what: 'key' | 'cas';
+	readonly number: number;
+}
+
+export interface Answer {
+	/** The index of the last entry that was applied before. */
+	readonly applied: number;
+	/** `undefined`: there was no such cas. */
+	readonly value: number | null | undefined;
+}
+
+/** The result of a cas. */
+export interface CasResult {
+	readonly number: number;
+	readonly found: number | null;
+}
+
+const NOTHING = -1;
+const NO_SUCH_CAS = -2;
+const QUERY_BYTES = 5;
+const ANSWER_BYTES = 16;
+
+/** A replica's keys and what they hold. */
+export class Store {
+	readonly #values = new Map<number, number>();
+	readonly #found = new Map<number, number | null>();
+
+	/** @returns the entry's result */
+	apply(number: number, command: Command | undefined): number | CasResult {
+		if (command === undefined) return number;
+		const { f, key, expected } = command;
+		if (f === 'write') {
+			this.#values.set(key, number);
+			return number;
+		}
+		const found = this.#values.get(key) ?? null;
+		this.#found.set(number, found);
+		if (found === expected) this.#values.set(key, number);
+		return { number, found };
+	}
+
+	ask({ what, number }: Query): number | null | undefined {
+		return what === 'key' ? (this.#values.get(number) ?? null) : this.#found.get(number);
+	}
+}
+
+export function writeQuery({ what, number }: Query): Uint8Array {
+	const bytes = new Uint8Array(QUERY_BYTES);
+	bytes[0] = what === 'key' ? 0 : 1;
+	new DataView(bytes.buffer).setUint32(1, number);
+	return bytes;
+}
+
+export function readQuery(bytes: Uint8Array): Query {
+	const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
+	return { what: bytes[0] === 0 ? 'key' : 'cas', number };
+}
+
+export function writeAnswer({ applied, value }: Answer): Uint8Array {
+	const bytes = new Uint8Array(ANSWER_BYTES);
+	const view = new DataView(bytes.buffer);
+	view.setFloat64(0, applied);
+	view.setFloat64(8, value === undefined ? NO_SUCH_CAS : (value ?? NOTHING));
+	return bytes;
+}
+
+export function readAnswer(bytes: Uint8Array): Answer {
+	const view = new DataView(bytes.buffer, bytes.byteOffset, ANSWER_BYTES);
+	const value = view.getFloat64(8);
+	return {
+		applied: view.getFloat64(0),
+		value: value === NO_SUCH_CAS ? undefined : value === NOTHING ? null : value,
+	};
+}

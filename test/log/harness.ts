@@ -65,7 +65,7 @@ export class Machine {
 	options(overrides: Partial<LogOptions> = {}): LogOptions {
 		return {
 			disk: new SimulatedDisk(this.#process, this.disk),
-			clock: new SimulatedClock(this.#process, { wallOffsetMs: 0, rate: 1 }, 0),
+			clock: new SimulatedClock(this.#process, { wallOffsetMs: 0, rate: 1, aheadMs: 0 }, 0),
 			directory: DIRECTORY,
 			clusterNumber: 77,
 			replica: 2,

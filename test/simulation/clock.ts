@@ -7,6 +7,8 @@ export interface ClockSettings {
 	wallOffsetMs: number;
 	/** How fast its time goes, 1 being right. */
 	rate: number;
+	/** By how much its monotonic clock has stepped forward, altogether. */
+	aheadMs: number;
 }
 
 /** 2024-01-01: when every world begins. */
@@ -21,6 +23,7 @@ export class SimulatedClock implements Clock {
 	/** Local time is counted on from here whenever the rate changes, so that it never goes back. */
 	#lastTrueMs: number;
 	#lastMs: number;
+	#lastAheadMs: number;
 
 	/** `originMs`: where this process's monotonic clock starts. */
 	constructor(process: SimulatedProcess, settings: ClockSettings, originMs: number) {
@@ -28,12 +31,15 @@ export class SimulatedClock implements Clock {
 		this.#settings = settings;
 		this.#lastTrueMs = process.scheduler.now;
 		this.#lastMs = originMs;
+		this.#lastAheadMs = settings.aheadMs;
 	}
 
 	now(): number {
 		const trueMs = this.#process.scheduler.now;
 		this.#lastMs += (trueMs - this.#lastTrueMs) * this.#settings.rate;
 		this.#lastTrueMs = trueMs;
+		this.#lastMs += this.#settings.aheadMs - this.#lastAheadMs;
+		this.#lastAheadMs = this.#settings.aheadMs;
 		return this.#lastMs;
 	}
 

@@ -5,6 +5,7 @@ import type { SimulatedRandom } from './random.js';
 /** Faults, each with the mean time between two of them. */
 export const faultNames = [
 	'cut',
+	'half-open',
 	'isolate',
 	'one-way',
 	'partial',
@@ -22,6 +23,7 @@ export const faultNames = [
 	'machine-throws',
 	'reopen',
 	'clock-jump',
+	'clock-step',
 	'clock-rate',
 ] as const;
 export type FaultName = (typeof faultNames)[number];

@@ -51,7 +51,7 @@ interface Flush {
 /** Grows to the longest flush seen, and is used again for each. */
 let scratch = new Memory(65_536);
 
-function readFlush(bytes: Uint8Array): Flush | null {
+export function readFlush(bytes: Uint8Array): Flush | null {
 	if (scratch.size < bytes.length) scratch = new Memory(bytes.length);
 	const memory = scratch;
 	memory.bytes.set(bytes);

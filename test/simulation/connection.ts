@@ -46,6 +46,8 @@ export class SimulatedConnection implements Connection {
 	#unacknowledged = 0;
 	#pumping = false;
 	readonly #transit: Item[] = [];
+	/** What is sent gets lost. */
+	#isHushed = false;
 
 	/** Receiving. */
 	readonly #arrived: Uint8Array[] = [];
@@ -157,8 +159,19 @@ export class SimulatedConnection implements Connection {
 		// Without a peer the handshake is still under way, and goes on as it would have.
 		const ends = this.#peer === null ? [] : [this, this.#peer];
 		for (const end of ends) {
+			end.#isHushed = false;
 			end.#truncate();
 			end.#transmit({ kind: 'reset' });
+		}
+	}
+
+	/** Something on the way has forgotten this connection: both ends believe that it stands, and nothing passes any
+	 * more, its end neither, until it is `cut`. */
+	hush(): void {
+		for (const end of [this, this.#peer]) {
+			if (end === null) continue;
+			end.#isHushed = true;
+			end.#transit.length = 0;
 		}
 	}
 
@@ -239,7 +252,7 @@ export class SimulatedConnection implements Connection {
 
 	#transmit(item: Item): void {
 		const peer = this.#peer;
-		if (peer === null) return;
+		if (peer === null || this.#isHushed) return;
 		this.#transit.push(item);
 		// Each arrival brings the next item, whichever: so they can't overtake each other.
 		this.#link.carry(() => {
@@ -329,6 +342,7 @@ export class SimulatedConnection implements Connection {
 		if (this.#consumed < windowBytes / 8) return;
 		const consumed = this.#consumed;
 		this.#consumed = 0;
+		if (this.#isHushed) return;
 		const peer = this.#peer!;
 		this.#link.carry(() => {
 			peer.#unacknowledged -= consumed;

@@ -47,6 +47,12 @@ export const faultKinds: Readonly<Record<FaultName, (scene: Scene) => void>> = {
 		cluster.world.network.cut(node.name, other.name);
 	},
 
+	/** Keep-alive gives up after 20 s, and a sender that waits for an acknowledgement much later. */
+	'half-open'({ cluster, node, other, later }) {
+		const reset = cluster.world.network.hush(node.name, other.name);
+		later(500, 20_000, reset);
+	},
+
 	isolate({ cluster, node, later }) {
 		const { network } = cluster.world;
 		network.partition([node.name], others(cluster, node));
@@ -152,6 +158,11 @@ export const faultKinds: Readonly<Record<FaultName, (scene: Scene) => void>> = {
 	'clock-jump'({ random, node }) {
 		const most = jumpsMs[random.below(jumpsMs.length)]!;
 		node.machine.clock.wallOffsetMs = random.between(-most, most);
+	},
+
+	/** A virtual machine was stopped and goes on elsewhere: its own time has gone on without it. */
+	'clock-step'({ random, node }) {
+		node.machine.clock.aheadMs += random.between(1, 5000);
 	},
 
 	'clock-rate'({ random, node }) {

@@ -6,12 +6,12 @@ import type { SimulatedRandom } from './random.js';
  * door in `disk.ts` decides when something happens.
  *
  * The rules at a power failure, as hard as POSIX lets them be:
- * - A write that wasn't synced is kept or lost sector by sector, in any order.
+ * - A write that wasn't synced is kept or lost sector by sector, in any order, and a sector now and then up to any byte.
  * - Changes of a directory that weren't synced are kept up to some point: journals keep their order.
  * - Syncing a file says nothing about its name, and syncing a directory nothing about its files.
  */
 
-/** What a disk writes as a whole or not at all. */
+/** What a disk writes at a time. */
 export const sectorBytes = 512;
 
 interface UnsyncedWrite {
@@ -52,7 +52,7 @@ export class Inode {
 		for (let at = position; at < end; at = nextSector(at)) {
 			if (!random.chance(keep)) continue;
 			const part = bytes.slice(at - position, Math.min(nextSector(at), end) - position);
-			this.write(at, part);
+			this.write(at, tornOrWhole(part, random));
 		}
 	}
 
@@ -109,7 +109,8 @@ export class Inode {
 				const { position, bytes } = list[i]!;
 				const from = Math.max(start, position);
 				const to = Math.min(start + sectorBytes, position + bytes.byteLength);
-				this.durable.write(from, bytes.subarray(from - position, to - position));
+				const part = bytes.subarray(from - position, to - position);
+				this.durable.write(from, i === kept - 1 ? tornOrWhole(part, random) : part);
 			}
 		}
 		// The length may have been journalled while the data was not.
@@ -279,6 +280,11 @@ function keepChance(random: SimulatedRandom): number {
 	const kind = random.below(4);
 	if (kind < 2) return kind;
 	return kind === 2 ? random.next() : 1 - random.next() ** 4 / 8;
+}
+
+/** A sector is written as a whole, or now and then up to some byte. */
+function tornOrWhole(part: Uint8Array, random: SimulatedRandom): Uint8Array {
+	return random.chance(0.05) ? part.subarray(0, random.below(part.byteLength)) : part;
 }
 
 /** Copies into `target` (which lies at `targetPosition`) what it shares with `source`. */

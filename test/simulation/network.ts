@@ -77,6 +77,16 @@ export class NetworkHub {
 			if (connection.joins(one, other)) connection.cut();
 	}
 
+	/** Nothing passes any more on the connections that two hosts have now, and neither notices until they are reset:
+	 * call what is returned, when a kernel would have given up. New connections are as good as ever. */
+	hush(one: string, other: string): () => void {
+		const hushed = [...this.#connections].filter((connection) => connection.joins(one, other));
+		for (const connection of hushed) connection.hush();
+		return () => {
+			for (const connection of hushed) connection.cut();
+		};
+	}
+
 	/** A process has ended; its sockets die with it. `silentMs`: how long the others don't notice. */
 	processEnded(process: SimulatedProcess, silentMs: () => number): void {
 		for (const [key, listener] of this.#listeners)

@@ -89,7 +89,7 @@ export class World {
 export class Machine {
 	readonly name: string;
 	readonly disk: DiskControl;
-	readonly clock: ClockSettings = { wallOffsetMs: 0, rate: 1 };
+	readonly clock: ClockSettings = { wallOffsetMs: 0, rate: 1, aheadMs: 0 };
 	readonly #world: World;
 	readonly #random: SimulatedRandom;
 	#processes: SimulatedProcess[] = [];

@@ -14,8 +14,9 @@ export class WindowBatch {
 /**
  * The end of the log that is in memory: a run of whole batches without gaps, newest last.
  *
- * It holds one reference on each batch's slab. A batch stays at least until it is durable and applied; after
- * that it is kept as long as there is room, so that followers that lag a little are served from memory.
+ * It holds one reference on each batch's slab. A batch stays at least until it is durable, and until it is applied unless
+ * memory has run out; after that it is kept as long as there is room, so that followers that lag a little are served
+ * from memory.
  */
 export class LogWindow {
 	/** A ring; its size is a power of two. */

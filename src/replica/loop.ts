@@ -17,6 +17,9 @@ import { Retention } from './retention.js';
 /** Batches on their way to the disk beyond which small proposals are gathered rather than sent one by one. */
 const BATCHES_AHEAD_MAX = 2;
 
+/** With fewer free slabs than this, the window keeps nothing that could be read from disk. */
+const SLABS_FREE_MIN = 2;
+
 /** What the loop tells its replica; called at the end of a turn, never within a step of the core. */
 export interface LoopEvents {
 	roleChanged(): void;
@@ -398,12 +401,15 @@ export class Loop implements SenderCore, PeerListener {
 		}
 	}
 
-	/** Lets go of memory and of old segments. */
+	/** Lets go of memory and of old segments. What one leader after the other leaves uncommitted adds up: so that there is
+	 * always memory for hearing that it is committed, what is durable is let go of in the end, and read back. */
 	#tidy(): void {
-		const done = Math.min(this.#raft.persisted, this.#applier.applied);
+		const { persisted } = this.#raft;
+		const done = Math.min(persisted, this.#applier.applied);
 		const { pool, tailBytesMax } = this.#parts;
 		const isScarce = pool.available < pool.slabsMax / 4;
 		this.#window.trim(done, isScarce ? 0 : tailBytesMax);
+		if (pool.available < SLABS_FREE_MIN) this.#window.trim(persisted, 0);
 		if (!this.#retention.compact(done, this.#input.now, this.#peers.keys())) return;
 		this.#input.index = this.#log.base.index;
 		this.#step(InputKind.compacted);

@@ -34,7 +34,9 @@ test('what two leaders leave uncommitted on a replica leaves it memory to hear t
 	const until = async (condition: () => boolean) =>
 		expect(await world.until(condition, 20_000)).toBe(true);
 	const leader = () => nodes.find((node) => node.isLeader && node.parts!.loop.isReadyLeader);
+	await until(() => nodes.every((node) => node.replica?.status().standing === 'voter'));
 	await until(() => leader() !== undefined);
+	await world.run(500);
 
 	/** Fills what a leader may have uncommitted. */
 	const fill = ({ replica }: ClusterNode) => {

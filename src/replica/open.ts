@@ -6,6 +6,7 @@ import { Log } from '../log/log.js';
 import { enterProbation, type ProbationReason, readProbation } from '../log/probation-file.js';
 import { majorityOf } from '../raft/quorum.js';
 import { Raft } from '../raft/raft.js';
+import { Role } from '../raft/types.js';
 import { clusterNumber } from '../transport/hello.js';
 import { Accepted, type Guest, type Host } from './acceptor.js';
 import { Applier } from './applier.js';
@@ -21,6 +22,7 @@ import { ReadSlabs } from './read-slabs.js';
 import { Reads } from './reads.js';
 import { Replica } from './replica.js';
 import { Sessions } from './sessions.js';
+import { SilenceWatch } from './silence.js';
 import type { ReplicaOptions, StateMachine } from './types.js';
 
 /** While one is being sent, the next one is read. */
@@ -50,6 +52,7 @@ export interface ReplicaParts {
 	readonly peers: readonly Peer[];
 	/** Made once everything else stands. */
 	streams: readonly PeerStream[];
+	silence: SilenceWatch | null;
 	listener: Listener | null;
 }
 
@@ -125,6 +128,7 @@ async function openLocked(
 		// A solitary replica has nobody to ask.
 		if (parts.wasOnProbation && parts.raft.probation === null) replica.probationOver();
 		parts.streams = connect(parts);
+		parts.silence = watchSilence(parts);
 		return replica;
 	} catch (error) {
 		await listener?.close();
@@ -279,6 +283,7 @@ function assemble(
 			(id) => new Peer(id, loop, cursorWith(SLABS_PER_PEER), limits.appendBytesMax),
 		),
 		streams: [],
+		silence: null,
 		listener: null,
 	};
 }
@@ -388,4 +393,10 @@ function connect(parts: ReplicaParts): PeerStream[] {
 				loop,
 			),
 	);
+}
+
+/** Who leads is answered by all, and so is who asks for votes; who has no leader soon asks. */
+function watchSilence({ settings, doors, streams, raft }: ReplicaParts): SilenceWatch {
+	const expectsAnswers = () => raft.role !== Role.follower || raft.leader === 0;
+	return new SilenceWatch(doors.clock, settings.electionTimeoutMs, streams, expectsAnswers);
 }

@@ -1,4 +1,4 @@
-import { ProtocolError } from '../errors.js';
+import { ProtocolError, Unavailable } from '../errors.js';
 import {
 	batchGroup,
 	batchHeaderChecksum,
@@ -107,6 +107,16 @@ export class PeerStream {
 		this.#incoming?.dropIfPast();
 	}
 
+	/** There is a connection, and what comes on it is read. */
+	get isReading(): boolean {
+		return this.#incoming?.isReading ?? false;
+	}
+
+	/** Makes a new connection in place of this one, on which nothing comes. */
+	redial(): void {
+		this.#redial.again(new Unavailable('it is silent'));
+	}
+
 	close(): void {
 		this.#redial.close();
 	}
@@ -124,6 +134,8 @@ class Incoming implements ConnectionHandler, SlabFrames {
 	/** The peer's, as it greeted. */
 	#life = 0;
 	#isClosed = false;
+	/** It stands, and what comes is read. */
+	isReading = false;
 	/** The append under way: batches of it that are still to come, and what the next one must continue. */
 	readonly #append = new ReceivedAppend();
 	#missing = 0;
@@ -147,6 +159,7 @@ class Incoming implements ConnectionHandler, SlabFrames {
 	}
 
 	opened(): void {
+		this.isReading = true;
 		const { cluster, group, id, peer, life } = this.#options;
 		const memory = new Memory(HELLO_BYTES);
 		const hello: Hello = { purpose: Purpose.peer, cluster, group, from: id, to: peer, life };
@@ -172,16 +185,19 @@ class Incoming implements ConnectionHandler, SlabFrames {
 
 	closed(reason: Error | null): void {
 		this.#isClosed = true;
+		this.isReading = false;
 		this.#append.clear();
 		this.#receiver.close();
 		if (reason !== null && this.#isGreeted) this.onFault(reason.message);
 	}
 
 	pause(): void {
+		this.isReading = false;
 		this.#connection.pause();
 	}
 
 	resume(): void {
+		this.isReading = true;
 		this.#connection.resume();
 	}
 

@@ -385,9 +385,10 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	#stopServing(why: Stopped): void {
 		this.#stopped = why;
-		const { loop, applier, proposals, reads, peers, streams } = this.#parts;
+		const { loop, applier, proposals, reads, peers, streams, silence } = this.#parts;
 		loop.stop();
 		applier.stop();
+		silence?.close();
 		for (const stream of streams) stream.close();
 		for (const peer of peers) peer.close();
 		proposals.fail(why, 'the replica stopped');

@@ -43,6 +43,11 @@ export class Redial {
 		this.#delayMs = FIRST_DELAY_MS;
 	}
 
+	/** Gives up the connection there is, for a new one. */
+	again(reason: Error): void {
+		this.#connection?.close(reason);
+	}
+
 	close(): void {
 		this.#isClosed = true;
 		this.#timer?.cancel();

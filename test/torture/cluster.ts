@@ -27,10 +27,6 @@ export class TortureCluster {
 	readonly network: TortureNetwork;
 	readonly replicas: readonly ReplicaProcess[];
 	readonly smallDisk: SmallDisk | null;
-	/** Whose files were damaged: it may find that out, now or later. */
-	readonly damaged = new Set<number>();
-	/** Found damage, and can't come back. */
-	readonly lost = new Set<number>();
 	/** May stop by itself now: its disk is full. */
 	readonly mayEnd = new Set<number>();
 
@@ -64,11 +60,6 @@ export class TortureCluster {
 		return this.replicas.map(({ id }) => id);
 	}
 
-	/** Those that take part, or will again. */
-	get present(): ReplicaProcess[] {
-		return this.replicas.filter(({ id }) => !this.lost.has(id));
-	}
-
 	/** Who leads, as far as anybody says; 0 = nobody. */
 	get leader(): number {
 		const now = performance.now();
@@ -78,8 +69,8 @@ export class TortureCluster {
 		return leaders[0]?.id ?? 0;
 	}
 
-	/** All replicas that take part run and have applied at least that much, under one leader. */
-	haveApplied(index: number, replicas = this.present): boolean {
+	/** They run, are voters, and have applied at least that much, under one leader. */
+	haveApplied(index: number, replicas = this.replicas): boolean {
 		const leader = this.leader;
 		const now = performance.now();
 		return (
@@ -90,6 +81,7 @@ export class TortureCluster {
 					status !== null &&
 					now - statusAt < FRESH_MS &&
 					status.leader === leader &&
+					status.standing === 'voter' &&
 					status.applied >= index,
 			)
 		);
@@ -101,9 +93,7 @@ export class TortureCluster {
 			if (fault !== null) throw new TortureFailed(`replica ${id}: ${fault}`);
 			if (failure === null) continue;
 			const { code, message } = failure;
-			const isExpected =
-				(code === 'CORRUPTION' && this.damaged.has(id)) ||
-				((code === 'DISK' || code === 'NO_SPACE') && this.mayEnd.has(id));
+			const isExpected = (code === 'DISK' || code === 'NO_SPACE') && this.mayEnd.has(id);
 			if (!isExpected) throw new TortureFailed(`replica ${id} ended: ${code}: ${message}`);
 		}
 	}
@@ -121,11 +111,8 @@ export class TortureCluster {
 
 	/** Starts whoever is down. */
 	async startAll(): Promise<void> {
-		const down = this.present.filter(({ state }) => state === 'down');
+		const down = this.replicas.filter(({ state }) => state === 'down');
 		await Promise.all(down.map((replica) => replica.start()));
-		for (const { id, failure } of down) {
-			if (failure?.code === 'CORRUPTION' && this.damaged.has(id)) this.lost.add(id);
-		}
 		this.check();
 	}
 

@@ -29,7 +29,7 @@ export async function inflict(fault: PlannedFault, site: FaultSite): Promise<str
 
 function aim({ aim, which }: PlannedFault, cluster: TortureCluster): ReplicaProcess | null {
 	const { leader } = cluster;
-	const all = cluster.present.filter(({ state }) => state === 'running');
+	const all = cluster.replicas.filter(({ state }) => state === 'running');
 	const led = all.filter(({ id }) => (aim === 'leader' ? id === leader : id !== leader));
 	const among = aim === 'anybody' || led.length === 0 ? all : led;
 	return among[Math.floor(which * among.length)] ?? null;
@@ -64,18 +64,16 @@ async function cutBoth(
 	await cut(cluster, others, some);
 }
 
-/** Damages the files of a replica that is down, once all others have whatever it may have acknowledged. */
+/** Damages the files of a replica that is down, once all others are voters and have whatever it may have
+ * acknowledged. The next fault comes when it is a voter again itself. */
 function damage(change: (directory: string, fault: PlannedFault) => string): Action {
 	return async (victim, fault, site) => {
 		const { cluster } = site;
 		const others = cluster.replicas.filter((replica) => replica !== victim);
-		// A second one could be one too many.
-		if (cluster.lost.size > 0 || others.some(({ state }) => state !== 'running')) return null;
 		const who = roleOf(victim, cluster);
 		await victim.kill();
 		const index = site.acknowledged();
 		await site.until('the others have everything', () => cluster.haveApplied(index, others));
-		cluster.damaged.add(victim.id);
 		return `${who}: ${change(victim.directory, fault)}`;
 	};
 }
@@ -171,7 +169,6 @@ const actions: Readonly<Record<FaultName, Action>> = {
 	'wipe-directory': damage((directory) => wipe(directory)),
 	'full-disk': async (_victim, { random }, { cluster, loadHeavily, sleep }) => {
 		const disk = cluster.smallDisk!;
-		if (cluster.lost.has(disk.replica)) return null;
 		const leaveBytes = random.chance(0.5) ? 0 : FREE_BYTES_MIN - 1;
 		cluster.mayEnd.add(disk.replica);
 		loadHeavily();

@@ -163,11 +163,9 @@ export class TortureRun {
 		);
 		const caughtUpMs = performance.now() - healAt;
 		this.#recoveries.push({ faults, gapMs, firstWriteMs, caughtUpMs });
-		const lost = [...this.#cluster.lost];
 		this.say(
 			`  well again: gap ${gapMs.toFixed(0)} ms, first write ${firstWriteMs.toFixed(0)} ms and all caught up ` +
-				`${caughtUpMs.toFixed(0)} ms after the heal, index ${workload.lastIndex}` +
-				`${lost.length === 0 ? '' : `, without replica ${lost.join(', ')}`}`,
+				`${caughtUpMs.toFixed(0)} ms after the heal, index ${workload.lastIndex}`,
 		);
 	}
 

@@ -18,7 +18,7 @@ export async function judgeEnd(
 	events: readonly HistoryEvent[],
 ): Promise<string> {
 	let first: Applied | null = null;
-	for (const replica of cluster.present) {
+	for (const replica of cluster.replicas) {
 		const applied = await replica.applied(APPLIED_TIMEOUT_MS);
 		cluster.check();
 		requireAcknowledged(`replica ${replica.id}`, applied, acknowledged);

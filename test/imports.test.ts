@@ -164,7 +164,9 @@ function startedByScripts(): string[] {
 	return readdirSync(join(root, 'scripts')).flatMap((name) => {
 		const code = withoutComments(readFileSync(join(root, 'scripts', name), 'utf8'));
 		return [...code.matchAll(/'([^'\s]+\.[jt]s)'/g)].map(([, path]) =>
-			path!.replace(/^(?:\.\.?\/)*(?:dist\/(?:(?:sim|torture)\/)?)?/, '').replace(/\.js$/, '.ts'),
+			path!
+				.replace(/^(?:\.\.?\/)*(?:dist\/(?:(?:sim|torture|explore)\/)?)?/, '')
+				.replace(/\.js$/, '.ts'),
 		);
 	});
 }

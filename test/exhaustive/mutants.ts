@@ -1,0 +1,156 @@
+import type { Edit } from './instrumented-core.js';
+import type { starts } from './starts.js';
+
+/** A bug to plant in the core, and where the explorer finds it: the smallest bounds that reach it. */
+export interface Mutant {
+	readonly edits: readonly Edit[];
+	readonly start: keyof typeof starts;
+	/** As on the command line. */
+	readonly bounds: string;
+}
+
+const small = '--terms 1 --entries 0 --messages 1';
+
+export const mutants: Readonly<Record<string, Mutant>> = {
+	'vote-without-log-check': {
+		start: 'voted',
+		bounds: '--terms 3 --entries 0 --messages 1 --once --fast-disk',
+		edits: [
+			{
+				file: 'raft.ts',
+				find: 'const isUpToDate = this.#log.isCoveredBy(message.index, message.logTerm);',
+				replace: 'const isUpToDate = true;',
+			},
+			{
+				file: 'raft.ts',
+				find: 'isWelcome && this.#log.isCoveredBy(message.index, message.logTerm)',
+				replace: 'isWelcome',
+			},
+		],
+	},
+	'commits-older-terms-by-counting': {
+		start: 'divided',
+		bounds: '--terms 4 --entries 0 --messages 1 --once --fast-disk --in-parts',
+		edits: [
+			{
+				file: 'leadership.ts',
+				find: 'if (index <= this.#log.committed || this.#log.termAt(index) !== this.#term) return;',
+				replace: 'if (index <= this.#log.committed) return;',
+			},
+		],
+	},
+	'majority-of-one-too-few': {
+		start: 'fresh',
+		bounds: small,
+		edits: [
+			{
+				file: 'quorum.ts',
+				find: 'return Math.floor(count / 2) + 1;',
+				replace: 'return Math.floor(count / 2);',
+			},
+		],
+	},
+	'commits-with-one-too-few': {
+		start: 'fresh',
+		bounds: small,
+		edits: [
+			{
+				file: 'quorum.ts',
+				find: 'return values[majorityOf(values.length) - 1]!;',
+				replace: 'return values[majorityOf(values.length) - 2]!;',
+			},
+		],
+	},
+	'acknowledges-beyond-persisted': {
+		start: 'fresh',
+		bounds: small,
+		edits: [
+			{
+				file: 'following.ts',
+				find: 'message.index = this.reached;',
+				replace: 'message.index = this.#matched;',
+			},
+			{
+				file: 'following.ts',
+				find: 'if (input.batchCount === 0 || last <= this.#log.persisted)',
+				replace: '',
+			},
+		],
+	},
+	'vote-before-it-is-durable': {
+		start: 'fresh',
+		bounds: small,
+		edits: [
+			{
+				file: 'raft.ts',
+				find: 'if (this.#hardState.isSaved) this.#ballot.grantVote();',
+				replace: 'this.#ballot.grantVote();',
+			},
+			{
+				file: 'ballot.ts',
+				find: "assert(this.#hardState.isSaved, 'a vote is durable before it is given');",
+				replace: '',
+			},
+		],
+	},
+	'forgets-its-vote-in-a-crash': {
+		start: 'fresh',
+		bounds: '--terms 1 --entries 0 --messages 2 --once --fast-disk --crashes 1',
+		edits: [
+			{
+				file: 'raft.ts',
+				find: 'new HardState(options.term, options.vote)',
+				replace: 'new HardState(options.term, 0)',
+			},
+		],
+	},
+	'acknowledges-its-last-index': {
+		start: 'divided',
+		bounds: '--terms 3 --entries 0 --messages 1 --once --fast-disk',
+		edits: [
+			{
+				file: 'following.ts',
+				find: 'message.index = this.reached;',
+				replace: 'message.index = this.#log.persisted;',
+			},
+		],
+	},
+	'counts-a-completion-of-what-was-cut': {
+		start: 'fresh',
+		bounds: '--terms 2 --entries 0 --messages 1 --once',
+		edits: [{ file: 'log.ts', find: 'epoch !== this.#epoch || index', replace: 'index' }],
+	},
+	'an-old-append-cuts-the-log': {
+		start: 'fresh',
+		bounds: '--terms 1 --entries 1 --messages 2 --fast-disk',
+		edits: [
+			{
+				file: 'log.ts',
+				find: 'if (!this.has(last, input.batchTerm[i]!)) {',
+				replace: 'if (i === 0 && last < this.lastIndex || !this.has(last, input.batchTerm[i]!)) {',
+			},
+		],
+	},
+	'reads-without-asking-a-majority': {
+		start: 'fresh',
+		bounds: '--terms 2 --entries 0 --messages 1 --once --fast-disk --reads 1',
+		edits: [
+			{
+				file: 'leadership.ts',
+				find: 'if (!this.#reads.confirm(majorityReached(this.#values))) return;',
+				replace: 'if (!this.#reads.confirm(this.#reads.latest)) return;',
+			},
+		],
+	},
+	'reads-before-its-first-commit': {
+		start: 'fresh',
+		bounds: '--terms 2 --entries 0 --messages 1 --once --fast-disk --reads 1',
+		edits: [
+			{
+				file: 'leadership.ts',
+				find: 'if (this.#log.termAt(committed) !== this.#term || !this.#reads.start(committed)) return;',
+				replace: 'if (!this.#reads.start(committed)) return;',
+			},
+		],
+	},
+};

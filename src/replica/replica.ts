@@ -198,22 +198,39 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	): Promise<T> {
 		const signal = options?.signal;
 		const promise = new Promise<T>((resolve, reject) => {
-			signal?.throwIfAborted();
-			this.#requireLeader();
-			this.#requireSpace();
-			try {
-				add(resolve, reject);
-				this.#parts.loop.wake();
-			} catch (error) {
-				if (!(error instanceof Busy) || options?.whenBusy !== 'wait') throw error;
-				this.#waitForRoom(bytes, () => {
-					this.#submit(bytes, options, () => {}, add).then(resolve, reject);
-				});
-				keep();
-			}
+			const attempt = () => this.#attempt(options, () => add(resolve, reject));
+			if (attempt()) return;
+			this.#retryWithRoom(bytes, attempt, reject);
+			keep();
 		});
 		if (signal === undefined) return promise;
 		return abortable(promise, signal, () => new UnknownOutcome('the caller gave up waiting'));
+	}
+
+	/** @returns false if it shall wait for room */
+	#attempt(options: ProposeOptions | undefined, add: () => void): boolean {
+		options?.signal?.throwIfAborted();
+		this.#requireLeader();
+		this.#requireSpace();
+		try {
+			add();
+		} catch (error) {
+			if (!(error instanceof Busy) || options?.whenBusy !== 'wait') throw error;
+			return false;
+		}
+		this.#parts.loop.wake();
+		return true;
+	}
+
+	/** However often there is too little room, it waits as one call. */
+	#retryWithRoom(bytes: number, attempt: () => boolean, reject: (error: Error) => void): void {
+		this.#waitForRoom(bytes, () => {
+			try {
+				if (!attempt()) this.#retryWithRoom(bytes, attempt, reject);
+			} catch (error) {
+				reject(error as Error);
+			}
+		});
 	}
 
 	#waitForRoom(bytes: number, retry: () => void): void {

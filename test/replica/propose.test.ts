@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
 	BadOption,
@@ -222,6 +223,27 @@ describe('what is refused', () => {
 		expect(outcomes.slice(60).every(({ status }) => status === 'rejected')).toBe(true);
 		await leader.propose(numbered(200));
 		expect(cluster.machine(1).numbers).not.toContain(109);
+	});
+
+	it('one that waits for room again and again listens to its signal once', async () => {
+		cluster = await Cluster.open(1, () => small);
+		const leader = await cluster.leader();
+		const { signal } = new AbortController();
+		let most = 0;
+		const waiting = Array.from({ length: 200 }, (_, i) =>
+			leader.propose(numbered(i, KIB), {
+				whenBusy: 'wait',
+				...(i === 199 ? { signal } : {}),
+			}),
+		);
+		const watched = waiting.map((proposal) =>
+			proposal.then(() => {
+				most = Math.max(most, getEventListeners(signal, 'abort').length);
+			}),
+		);
+		await Promise.all(watched);
+		expect(most).toBe(1);
+		expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 	});
 
 	it('when it is closed, what is under way is unknown and the rest is refused', async () => {

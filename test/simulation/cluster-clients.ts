@@ -10,6 +10,12 @@ import { TailFollower } from './tail-follower.js';
 import { pack } from './workload.js';
 
 const OUTSTANDING_MAX = 400;
+/** Calls come in floods, and between them they trickle: mean ms of each, and what lies between two calls that trickle. */
+const FLOOD_MS = 300;
+const TRICKLE_MS = 900;
+const TRICKLE_EVERY_MS = 60;
+/** How many callers still try while nobody leads: who was refused waits. */
+const LEADERLESS_CHANCE = 0.15;
 
 /** Everybody who wants something of the cluster: callers in the replicas' own processes, and clients far away. */
 export class Clients {
@@ -20,6 +26,8 @@ export class Clients {
 	/** Keys that nobody has read since `readAll` was first called. */
 	#unread: Set<number> | null = null;
 	#isOver = false;
+	#isFlood = false;
+	#tideTurnsAt = 0;
 
 	constructor(cluster: Cluster) {
 		this.#cluster = cluster;
@@ -73,8 +81,7 @@ export class Clients {
 	}
 
 	#arm(): void {
-		const { scheduler } = this.#cluster.world;
-		scheduler.schedule(-Math.log(1 - this.#random.next()) * this.#cluster.plan.callEveryMs, () => {
+		this.#cluster.world.scheduler.schedule(this.#exponential(this.#callEveryMs()), () => {
 			if (this.#isOver) return;
 			const burst = 1 + this.#random.below(this.#cluster.plan.burstMax);
 			const remote = this.#remotes[this.#random.below(this.#remotes.length)];
@@ -84,10 +91,24 @@ export class Clients {
 		});
 	}
 
+	#callEveryMs(): number {
+		const { plan, world } = this.#cluster;
+		if (world.now >= this.#tideTurnsAt) {
+			this.#isFlood = !this.#isFlood;
+			this.#tideTurnsAt = world.now + this.#exponential(this.#isFlood ? FLOOD_MS : TRICKLE_MS);
+		}
+		return this.#isFlood ? plan.callEveryMs : Math.max(plan.callEveryMs, TRICKLE_EVERY_MS);
+	}
+
+	#exponential(mean: number): number {
+		return -Math.log(1 - this.#random.next()) * mean;
+	}
+
 	#callLocal(burst: number): void {
 		const { nodes, ledger } = this.#cluster;
 		const { history } = ledger;
 		const leaders = nodes.filter((node) => node.isLeader);
+		if (leaders.length === 0 && !this.#random.chance(LEADERLESS_CHANCE)) return;
 		const among = leaders.length === 0 || this.#random.chance(0.05) ? nodes : leaders;
 		const node = among[this.#random.below(among.length)]!;
 		if (node.replica === null || node.outstanding > OUTSTANDING_MAX) return;

@@ -41,7 +41,7 @@ export interface Plan {
 	readonly faults: ReadonlyMap<FaultName, number>;
 	/** How often a fault is aimed at whoever leads. */
 	readonly leaderChance: number;
-	/** Mean ms between two of the workload's calls, and how many come at once at most. */
+	/** In a flood: mean ms between two of the workload's calls, and how many come at once at most. */
 	readonly callEveryMs: number;
 	readonly burstMax: number;
 	readonly entryBytesMax: number;
@@ -61,10 +61,11 @@ export interface Plan {
 export function drawPlan(random: SimulatedRandom): Plan {
 	const pick = <T>(values: readonly T[]): T => values[random.below(values.length)]!;
 	const replicas = pick([3, 3, 3, 3, 3, 3, 3, 5, 2, 1]);
-	const slabBytes = pick([32_768, 65_536, 131_072]);
+	// What is long costs time and finds little: the longest only now and then, for what depends on length.
+	const slabBytes = pick([16_384, 16_384, 32_768, 65_536, 131_072]);
 	const frameBytes = slabBytes / 2;
 	const slabsMax = pick([24, 32, 64]);
-	const heartbeatMs = pick([30, 50]);
+	const heartbeatMs = pick([50, 100]);
 	const retainBytes = random.chance(0.3) ? pick([2, 4, 8]) * 65_536 : Number.POSITIVE_INFINITY;
 	const limits: Limits = {
 		...DEFAULT_LIMITS,
@@ -84,7 +85,7 @@ export function drawPlan(random: SimulatedRandom): Plan {
 		readsMax: 64,
 		clientBytesMax: 65_536,
 		sessionsMax: 1000,
-		segmentBytes: pick([73_728, 131_072, 262_144]),
+		segmentBytes: frameBytes + pick([8192, frameBytes, 3 * frameBytes]),
 		segmentsAhead: pick([1, 2]),
 		freeBytesMin: 4096,
 	};

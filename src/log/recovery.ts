@@ -196,7 +196,9 @@ async function refuseCorruption(
 		);
 		if (found === null) continue;
 		if (stop.damage === null && number > stop.segment) {
-			throw new Corruption(store.path(number), 0, `its beginning is damaged, but ${found}`);
+			// Not where the later mark lies, which may be whole: where the log should have gone on.
+			const next = store.path(stop.segment + 1);
+			throw new Corruption(next, 0, `its beginning is damaged, but ${found}`);
 		}
 		const what = stop.damage?.what ?? `flush ${stop.nextSequence} is damaged`;
 		throw new Corruption(where, at, `${what}, but ${found}`);

@@ -230,6 +230,21 @@ describe('segments that are not where they belong', () => {
 		expect(offset).toBe(before.start);
 	});
 
+	test('one has lost its front: it is named, not the whole one behind it', async () => {
+		const recording = await record('front', 40);
+		const last = recording.flushes.at(-1)!.segment;
+		expect(last).toBeGreaterThan(3);
+		for (let segment = 2; segment < last; segment++) {
+			const { end } = recording.flushes.find((flush) => flush.segment === segment)!;
+			// All of its flushes, or the first.
+			for (const to of [undefined, end]) {
+				const files = changed(recording.files, segment, (bytes) => bytes.fill(0, 0, to));
+				const { path, offset } = await refused(files, recording);
+				expect([path.endsWith(segmentName(segment)), offset], path).toEqual([true, 0]);
+			}
+		}
+	});
+
 	test('one is of another replica, cluster or group', async () => {
 		const recording = await record('foreign', 50);
 		for (const other of [{ replica: 3 }, { clusterNumber: 78 }, { group: 2 }]) {

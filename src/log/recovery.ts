@@ -7,12 +7,14 @@
  * durable, so its damaged part is cut off.
  */
 
+import { assert } from '../assert.js';
 import { Corruption, WrongDirectory } from '../errors.js';
 import { batchCount, batchIndex, batchTerm, batchTime } from '../format/batch.js';
 import { Memory } from '../format/memory.js';
 import {
 	FLUSH_MARK_BYTES,
 	type FlushMarkNumbers,
+	SEGMENT_HEADER_BYTES,
 	type SegmentHeaderNumbers,
 	writeFlushMark,
 } from '../format/segment-frames.js';
@@ -136,6 +138,7 @@ async function recoverFrom(
 	const live = gatherer.live.filter((segment) => segment.number <= stop.segment);
 	const tornBytes = await cutTornFlush(options, store, stop);
 	await makeDurable(options, store, live);
+	await rewriteLastFlush(options, store, stop, memory);
 	return {
 		recovered: {
 			base: stop.base,
@@ -239,6 +242,34 @@ async function makeDurable(
 			await file.close();
 		}
 	}
+}
+
+/** Of a log whose flushes are durable one after the other only the last may not be. It is written again: after a sync
+ * that failed, the kernel takes for clean what never reached the disk, so that the sync above proves nothing about it
+ * to a process that comes later. */
+async function rewriteLastFlush(
+	options: LogOptions,
+	store: SegmentStore,
+	stop: ScanStop,
+	memory: Memory,
+): Promise<void> {
+	if (stop.mark === null) return;
+	const isFirst = stop.markPosition === SEGMENT_HEADER_BYTES;
+	let position = isFirst ? 0 : stop.markPosition;
+	await withWindow(options, store, stop.segment, memory, async (window) => {
+		const file = await options.disk.open(store.path(stop.segment), 'write', true);
+		try {
+			while (position < stop.position) {
+				const there = await window.load(position, FLUSH_MARK_BYTES);
+				const bytes = Math.min(there, stop.position - position);
+				assert(bytes > 0, 'what was scanned can be read');
+				await writeSlices(file, [window.memory.slice(window.offsetOf(position), bytes)], position);
+				position += bytes;
+			}
+		} finally {
+			await file.close();
+		}
+	});
 }
 
 async function withWindow<T>(

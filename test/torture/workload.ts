@@ -11,6 +11,8 @@ const KEYS = 6;
 const CLIENTS = 4;
 const WORKERS_PER_CLIENT = 3;
 const CALL_TIMEOUT_MS = 2_500;
+/** Of one client: it has gone on to a new leader while the others still wait for one that is stopped. */
+const IMPATIENT_TIMEOUT_MS = 800;
 const PAUSE_MS_MAX = 40;
 const LARGE_BYTES_MAX = 48 * 1024;
 /** Of a worker's operations; each has its own range of numbers. */
@@ -99,7 +101,11 @@ export class Workload {
 		this.#registers = new Registers(random.fork('registers'));
 		this.#clients = Array.from({ length: CLIENTS }, (_, i) =>
 			// One of them without a session.
-			connect({ peers, timeoutMs: CALL_TIMEOUT_MS, session: i > 0 }),
+			connect({
+				peers,
+				timeoutMs: i === 1 ? IMPATIENT_TIMEOUT_MS : CALL_TIMEOUT_MS,
+				session: i > 0,
+			}),
 		);
 	}
 
@@ -126,12 +132,16 @@ export class Workload {
 
 	async #work(client: RemoteClient, worker: number): Promise<void> {
 		const random = this.#random.fork(`worker ${worker}`);
+		// The last client only reads: nothing keeps it from a leader that can't write any more.
+		const readShare = client === this.#clients.at(-1) ? 1 : 0.35;
+		const writeShare = (1 - readShare) / 2;
 		const first = (worker + 1) * OPERATIONS_PER_WORKER_MAX;
 		for (let operation = first; !this.#isOver; operation++) {
 			const register = this.#registers.pick();
 			const kind = random.next();
-			if (kind < 0.4) await this.#read(client, register);
-			else await this.#write(client, register, operation, kind < 0.7, random);
+			const isPut = kind < readShare + writeShare;
+			if (kind < readShare) await this.#read(client, register);
+			else await this.#write(client, register, operation, isPut, random);
 			await new Promise((resolve) => setTimeout(resolve, random.below(PAUSE_MS_MAX)));
 		}
 	}

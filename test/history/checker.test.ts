@@ -63,6 +63,18 @@ describe('good histories', () => {
 		expect(verdict(history)).toEqual(good);
 	});
 
+	it('two lost calls could explain a read, and only one of them the next', () => {
+		const history = recorder();
+		history.write('k', 0).ok();
+		history.write('k', 1).info();
+		history.cas('k', 0, 1).info();
+		history.read('k').ok(1);
+		history.write('k', 5).ok();
+		history.read('k').ok(5);
+		history.read('k').ok(1);
+		expect(verdict(history)).toEqual(good);
+	});
+
 	it('keys have nothing to do with each other', () => {
 		const history = recorder();
 		history.write('a', 1).ok();
@@ -164,6 +176,17 @@ describe('bad histories, each with the operations that show it', () => {
 		history.write('k', 2).ok();
 		history.cas('k', 3, 4).mismatch(1);
 		expect(verdict(history)).toEqual({ outcome: 'not linearizable', window: [2, 4] });
+	});
+
+	it('does not accuse a write that may have been written over before', () => {
+		const history = recorder();
+		const long = history.write('k', 1);
+		history.write('k', 2).ok();
+		history.write('k', 3).ok();
+		history.write('k', 9).info();
+		long.ok();
+		history.read('k').ok(2);
+		expect(verdict(history)).toEqual({ outcome: 'not linearizable', window: [3, 8] });
 	});
 
 	it('says what can not be ordered, and why', () => {

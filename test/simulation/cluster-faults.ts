@@ -20,7 +20,9 @@ export class Faults {
 	}
 
 	begin(): void {
-		for (const name of faultNames) this.#arm(name);
+		this.#cluster.world.scheduler.schedule(this.#cluster.plan.calmMs, () => {
+			for (const name of faultNames) this.#arm(name);
+		});
 	}
 
 	#arm(name: FaultName): void {

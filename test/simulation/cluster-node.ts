@@ -1,4 +1,5 @@
 import { Corruption, DiskError, StateMachineFailed } from '../../src/errors.js';
+import type { Recovered } from '../../src/log/types.js';
 import { open, type ReplicaParts } from '../../src/replica/open.js';
 import type { Replica } from '../../src/replica/replica.js';
 import type { Cluster } from './cluster.js';
@@ -40,6 +41,8 @@ export class ClusterNode implements Watched {
 	/** Closed for the last time. */
 	hasLeft = false;
 	#isLeaving = false;
+	/** It is not known to be a voter, as it is not when its directory is new. */
+	#isForgetful = true;
 	/** Of this life. */
 	#machine: FaultyMachine | null = null;
 	/** Of this life, or the last one. */
@@ -50,6 +53,9 @@ export class ClusterNode implements Watched {
 		stops: 0,
 		/** Damage that a recovery found, and a running replica that read its log. */
 		refusals: 0,
+		repairs: 0,
+		/** How often it was found to be a voter (again). */
+		admitted: 0,
 		foundRunning: 0,
 		lost: 0,
 		misdirected: 0,
@@ -147,7 +153,7 @@ export class ClusterNode implements Watched {
 				durability: plan.durability,
 				electionTimeoutMs,
 				heartbeatMs,
-				onDamage: 'refuse',
+				onDamage: plan.repairs ? 'repair' : 'refuse',
 				...(this.kept === null ? {} : { retainBytes }),
 				limits,
 				log: (line) => this.#cluster.note(`r${this.id}: ${line}`),
@@ -182,7 +188,9 @@ export class ClusterNode implements Watched {
 
 	/** Whether something was done to it that explains this error. */
 	excuses(error: Error): boolean {
-		if (error instanceof DiskError) return this.mayFail;
+		// What a damaged log lost is copied before it goes on, and a new one's directory is made.
+		const isTooFull = this.parts === null && error instanceof DiskError && error.errno === 'ENOSPC';
+		if (error instanceof DiskError) return this.mayFail || isTooFull;
 		if (error instanceof Corruption) return this.damage.explains(error);
 		const threwAt = this.#machine?.threwAt ?? 0;
 		return error instanceof StateMachineFailed && threwAt > 0 && error.index === threwAt;
@@ -192,21 +200,63 @@ export class ClusterNode implements Watched {
 	#assembled(parts: ReplicaParts): void {
 		const { recovered } = parts.log;
 		this.#cluster.ledger.guard(() => {
-			const fault = this.witness.recovered(recovered);
+			let fault = this.witness.recovered(recovered);
+			const { isLive } = this.damage;
+			const mayForget = this.#cluster.plan.repairs && this.damage.isDamaged;
+			if (mayForget && parts.wasOnProbation && (fault !== null || isLive)) {
+				fault = this.#repairs(recovered);
+			} else {
+				demand(!isLive, `replica ${this.id} takes what is damaged`);
+				// It was where nothing lies.
+				this.damage.undo();
+			}
 			demand(fault === null, `replica ${this.id} ${fault}`);
-			demand(!this.damage.isLive, `replica ${this.id} takes what is damaged`);
 		});
-		// It was where nothing lies.
-		this.damage.undo();
 		this.parts = parts;
 		// Batches that were compacted are known to have been compared in an earlier life.
 		this.committed = recovered.base.index;
 		this.seen.tornBytes += recovered.tornBytes;
 	}
 
+	/** It has set aside what was damaged. @returns what is wrong with the rest */
+	#repairs({ end, ...rest }: Recovered): string | null {
+		this.seen.repairs += 1;
+		this.#cluster.note(`r${this.id} goes on from ${end.index}`);
+		this.#forgets();
+		this.damage.forget();
+		return this.witness.forgot({ end, ...rest });
+	}
+
+	/** It may have promised what it doesn't know. */
+	#forgets(): void {
+		this.#isForgetful = true;
+		this.#cluster.forgetPast(this.name);
+	}
+
+	/** It dies, and all that it had on disk is lost; `isMachineToo`: what its state machine kept as well. */
+	wipe(isMachineToo: boolean): void {
+		this.end(true);
+		this.#cluster.note(`r${this.id} is wiped`);
+		this.machine.disk.fileSystem.wipe();
+		this.witness.wiped();
+		this.damage.forget();
+		this.#forgets();
+		if (isMachineToo && this.kept !== null) this.kept.index = 0;
+	}
+
+	/** Its disk is damaged, or it may have forgotten something and hasn't got it back. */
+	get isHurt(): boolean {
+		if (this.#isForgetful && this.parts?.raft.probation === null) {
+			this.#isForgetful = false;
+			this.seen.admitted += 1;
+		}
+		return this.#isForgetful || this.damage.isHurt;
+	}
+
 	#failedToOpen(error: Error): void {
 		this.#cluster.note(`r${this.id} does not open: ${error.message}`);
-		if (!this.excuses(error)) {
+		const isRepairable = error instanceof Corruption && this.#cluster.plan.repairs;
+		if (isRepairable || !this.excuses(error)) {
 			this.#cluster.ledger.violation ??= new Violation(
 				`replica ${this.id} does not open: ${error.stack}`,
 			);

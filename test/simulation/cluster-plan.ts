@@ -20,6 +20,7 @@ export const faultNames = [
 	'bit-rot',
 	'lost-write',
 	'misdirected-write',
+	'wipe',
 	'machine-throws',
 	'reopen',
 	'clock-jump',
@@ -56,6 +57,10 @@ export interface Plan {
 	readonly clockRates: readonly number[];
 	/** With 'os' the machines keep their power: a power failure may lose what was acknowledged. */
 	readonly durability: Durability;
+	/** A replica whose log is damaged fetches it from its peers; else it refuses, and somebody must restore its disk. */
+	readonly repairs: boolean;
+	/** How long nothing goes wrong at first: a new cluster needs all its replicas once. */
+	readonly calmMs: number;
 }
 
 export function drawPlan(random: SimulatedRandom): Plan {
@@ -94,6 +99,8 @@ export function drawPlan(random: SimulatedRandom): Plan {
 		replicas,
 		limits,
 		durability,
+		repairs: replicas > 2 && random.chance(0.7),
+		calmMs: pick([0, 200, 1000]),
 		heartbeatMs,
 		electionTimeoutMs: 300,
 		retainBytes,
@@ -117,6 +124,7 @@ export function drawPlan(random: SimulatedRandom): Plan {
 
 /** What needs power to fail. */
 const powerFaults: readonly FaultName[] = ['crash', 'power-failure'];
+const damageFaults: readonly FaultName[] = ['bit-rot', 'lost-write', 'misdirected-write', 'wipe'];
 
 /** Each seed leaves out some kinds, so that every mixture comes to pass. */
 function drawFaults(
@@ -125,11 +133,14 @@ function drawFaults(
 	durability: Durability,
 ): Map<FaultName, number> {
 	const faults = new Map<FaultName, number>();
+	// Repair is broken, if at all, by damage that comes while the last one is being repaired.
+	const isRotten = random.chance(0.2);
 	const share = random.between(0.2, 0.9);
 	const restless = random.chance(0.25) ? 0.25 : 1;
 	for (const name of faultNames) {
 		const everyMs = random.between(500, 6000) * restless * (replicas === 1 ? 2 : 1);
-		faults.set(name, random.chance(share) ? everyMs : Number.POSITIVE_INFINITY);
+		if (isRotten && damageFaults.includes(name)) faults.set(name, random.between(200, 1200));
+		else faults.set(name, random.chance(share) ? everyMs : Number.POSITIVE_INFINITY);
 	}
 	if (durability === 'os')
 		for (const name of powerFaults) faults.set(name, Number.POSITIVE_INFINITY);

@@ -76,6 +76,8 @@ export class DiskWitness {
 	batches: SeenBatch[] = [];
 	term = 0;
 	vote = 0;
+	/** All that was written, from the beginning or from what was left when something was lost. */
+	#flushes: Flush[] = [];
 	/** A flush that was under way when the power failed: nobody knows whether it is there as a whole. */
 	#torn: Flush | null = null;
 
@@ -88,7 +90,7 @@ export class DiskWitness {
 		const flush = readFlush(bytes);
 		if (flush === null) return 'a flush begins with its mark';
 		if (flush.term < this.term) return 'a durable term goes back';
-		this.#apply(flush);
+		this.#add(flush);
 		return null;
 	}
 
@@ -104,14 +106,50 @@ export class DiskWitness {
 		if (this.#isWhat(recovered)) return null;
 		// Of a torn flush, recovery keeps the batches before the damage.
 		for (let kept = 0; torn !== null && kept <= torn.batches.length; kept++) {
-			this.#apply({ ...torn, batches: torn.batches.slice(0, kept) });
-			if (this.#isWhat(recovered)) return null;
+			const part = { ...torn, batches: torn.batches.slice(0, kept) };
+			this.#apply(part);
+			if (!this.#isWhat(recovered)) continue;
+			this.#flushes.push(part);
+			return null;
 		}
 		const { end, term, vote } = recovered;
 		return (
 			`recovered (${end.index}, checksum ${end.checksum}), term ${term}, vote ${vote}; durable was ` +
 			`(${this.last?.last ?? 0}, checksum ${this.last?.checksum ?? 0}), term ${this.term}, vote ${this.vote}`
 		);
+	}
+
+	/** A part of the disk was damaged, and its replica goes on with what it has of the rest.
+	 * @returns what is wrong with that, if it isn't what the log was like at some time */
+	forgot(recovered: Recovered): string | null {
+		const flushes = this.#flushes;
+		this.wiped();
+		for (const flush of flushes) {
+			if (this.#isWhat(recovered)) return null;
+			for (let kept = 0; kept < flush.batches.length; kept++) {
+				const part = { ...flush, batches: flush.batches.slice(0, kept) };
+				this.#apply(part);
+				if (!this.#isWhat(recovered)) continue;
+				this.#flushes.push(part);
+				return null;
+			}
+			this.#add(flush);
+		}
+		return this.#isWhat(recovered) ? null : 'goes on with what its log never was';
+	}
+
+	/** All of the disk is lost. */
+	wiped(): void {
+		this.batches = [];
+		this.term = 0;
+		this.vote = 0;
+		this.#flushes = [];
+		this.#torn = null;
+	}
+
+	#add(flush: Flush): void {
+		this.#apply(flush);
+		this.#flushes.push(flush);
 	}
 
 	/** The batch that holds `index`. */

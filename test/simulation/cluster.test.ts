@@ -11,7 +11,7 @@ const mustHappen = [
 	...faultNames.map((name) => `fault ${name}`),
 	...['failed write EIO', 'failed write ENOSPC', 'failed read EIO', 'failed sync EIO'],
 	...['refused by a full disk', 'read from a full disk', 'throws'],
-	...['lost', 'misdirected', 'refusals', 'foundRunning'],
+	...['lost', 'misdirected', 'refusals', 'repairs', 'admitted', 'foundRunning'],
 	...['cut', 'isolate', 'one-way', 'partial', 'slow-link', 'suspend', 'kill', 'close'].map(
 		(name) => `fault client ${name}`,
 	),

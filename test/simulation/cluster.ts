@@ -29,7 +29,7 @@ export class Cluster {
 	readonly peers: Readonly<Record<number, string>>;
 	/** Whether messages may be repeated and lost now. */
 	isHostile = true;
-	readonly seen = { repeated: 0, dropped: 0 };
+	readonly seen = { repeated: 0, dropped: 0, stranded: 0 };
 	readonly #lines: { readonly at: number; readonly line: string }[] = [];
 	readonly #byHost: ReadonlyMap<string, ClusterNode>;
 	readonly #random: SimulatedRandom;
@@ -101,6 +101,11 @@ export class Cluster {
 		return sent;
 	}
 
+	/** What a replica said before it forgot it is on no connection of its next life. */
+	forgetPast(host: string): void {
+		for (const way of this.#past.keys()) if (way.startsWith(`${host}>`)) this.#past.delete(way);
+	}
+
 	#remember(way: string, slice: Uint8Array): void {
 		if (this.plan.repeatChance === 0) return;
 		let past = this.#past.get(way);
@@ -118,8 +123,9 @@ export class Cluster {
 		this.#scratch.bytes.set(slice);
 		if (!isMessage(this.#scratch, 0)) return false;
 		readMessage(this.#scratch, 0, this.#message);
-		if (this.#message.kind > MessageKind.voteResponse) return false;
-		this.ledger.guard(() => this.#judgeMessage(sender));
+		if (this.#message.kind > MessageKind.standingResponse) return false;
+		if (this.#message.kind <= MessageKind.voteResponse)
+			this.ledger.guard(() => this.#judgeMessage(sender));
 		return messageBatches(this.#scratch, 0) === 0;
 	}
 

@@ -189,6 +189,19 @@ export class DiskDamage {
 
 	// ---- What becomes of it
 
+	/** Nothing that was known of this disk counts any more. */
+	forget(): void {
+		this.ended();
+		this.#patches.length = 0;
+		this.#flushes.clear();
+		this.#tail = [];
+	}
+
+	/** Something was damaged, whether it lies there still or not. */
+	get isDamaged(): boolean {
+		return this.#patches.length > 0;
+	}
+
 	/** Whether a flush that counts lies damaged in a segment that still has its name. */
 	get isLive(): boolean {
 		const numbers = new Set(

@@ -75,7 +75,16 @@ async function look(cluster: Cluster, { id, machine }: ClusterNode): Promise<Rec
 	const { plan, peers, world } = cluster;
 	const stateMachine = { apply: () => undefined };
 	const { limits, electionTimeoutMs, heartbeatMs } = plan;
-	const options = { id, dir: '/data', peers, limits, electionTimeoutMs, heartbeatMs, stateMachine };
+	const options = {
+		id,
+		dir: '/data',
+		peers,
+		limits,
+		electionTimeoutMs,
+		heartbeatMs,
+		stateMachine,
+		onDamage: 'refuse' as const,
+	};
 	let recovered: Recovered | null = null;
 	const opening = open(options, machine.start(), ({ log }) => {
 		recovered = log.recovered;

@@ -146,6 +146,13 @@ export const faultKinds: Readonly<Record<FaultName, (scene: Scene) => void>> = {
 		else scene.miss();
 	},
 
+	wipe(scene) {
+		const { cluster, node, random, later } = scene;
+		if (cluster.nodes.length < 3 || !mayHurt(scene)) return scene.miss();
+		node.wipe(random.chance(0.5));
+		later(0, 1000, () => node.start());
+	},
+
 	'machine-throws'({ random, node, miss }) {
 		if (!node.throwNext(random.chance(0.5) ? 'now' : 'later')) miss();
 	},
@@ -185,7 +192,7 @@ function mayHurt({ cluster, node }: Scene): boolean {
 	if (cluster.plan.durability === 'os') return false;
 	// Not in the middle of its recovery: nobody could say what that has seen.
 	if (node.machine.running && node.parts === null) return false;
-	const hurt = cluster.nodes.filter((each) => each !== node && each.damage.isHurt);
+	const hurt = cluster.nodes.filter((each) => each !== node && each.isHurt);
 	return hurt.length + 1 < cluster.nodes.length / 2;
 }
 

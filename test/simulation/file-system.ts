@@ -226,6 +226,12 @@ export class FileSystem {
 			if (!this.#directories.has(full)) this.#directories.set(full, new Directory());
 	}
 
+	/** A new disk in the place of the old one. */
+	wipe(): void {
+		this.#directories.clear();
+		this.#directories.set('/', new Directory());
+	}
+
 	/** Names of files and directories in it, sorted. */
 	list(path: string): string[] {
 		const full = posix.resolve('/', path);

@@ -96,8 +96,13 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		this.#forget();
 		this.#receiver.close();
 		this.#outbound.close();
-		this.#guest?.closed();
+		this.#dismiss();
+	}
+
+	#dismiss(): void {
+		const guest = this.#guest;
 		this.#guest = null;
+		guest?.closed();
 	}
 
 	batch(memory: Memory, offset: number, length: number): boolean {
@@ -177,9 +182,9 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		const goodbye = emptyMessage(MessageFrameKind.goodbye);
 		goodbye.group = this.#host.group;
 		goodbye.from = this.#host.id;
-		this.#outbound.onDone = closeNow;
-		const isGathered = this.#outbound.message(goodbye, 0, new TextEncoder().encode(reason));
-		if (isGathered) this.#outbound.flush();
-		else closeNow();
+		const why = new TextEncoder().encode(reason);
+		// What the guest still has to say may not follow the goodbye.
+		if (!this.#outbound.end(goodbye, why, closeNow)) closeNow();
+		this.#dismiss();
 	}
 }

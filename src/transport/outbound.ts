@@ -32,6 +32,8 @@ export class Outbound {
 	#slabs: Slab[] = [];
 	#gatheredBytes = 0;
 	#isClosed = false;
+	/** The last message has been sent: nothing more is taken. */
+	#isEnded = false;
 	/** Bytes handed to the connection and not yet done, and those gathered. */
 	pendingBytes = 0;
 	/** Called after each write that is done. */
@@ -45,12 +47,16 @@ export class Outbound {
 		return this.#isClosed;
 	}
 
+	get #takesNone(): boolean {
+		return this.#isClosed || this.#isEnded;
+	}
+
 	/** Whether a message without a body would be taken now. */
 	get hasRoom(): boolean {
 		const length = messageLength(0);
 		const restOfRing = OWN_BYTES - this.#ownNext;
 		const skipped = restOfRing < length ? restOfRing : 0;
-		return !this.#isClosed && this.#ownUsed + skipped + length <= OWN_BYTES;
+		return !this.#takesNone && this.#ownUsed + skipped + length <= OWN_BYTES;
 	}
 
 	/** Gathers a message. @returns false if there is no room for it now: it is dropped */
@@ -61,7 +67,7 @@ export class Outbound {
 		version = 0,
 	): boolean {
 		const length = messageLength(body?.length ?? 0);
-		if (this.#isClosed) return false;
+		if (this.#takesNone) return false;
 		if (length > OWN_BYTES / 2) return this.#largeMessage(message, body!, length);
 		const offset = this.#takeOwn(length);
 		if (offset < 0) return false;
@@ -77,9 +83,21 @@ export class Outbound {
 		return true;
 	}
 
+	/** Sends what was gathered and then this, and takes nothing more. `onSent` is called when all of it has left.
+	 * @returns false if there is no room for it */
+	end(message: MessageNumbers, body: Uint8Array, onSent: () => void): boolean {
+		const isGathered = this.message(message, 0, body);
+		this.flush();
+		this.#isEnded = true;
+		this.onDone = () => {
+			if (this.pendingBytes === 0) onSent();
+		};
+		return isGathered;
+	}
+
 	/** Gathers `length` bytes of frames that lie in a slab, which is held until they are sent. */
 	frames(slab: Slab, offset: number, length: number): void {
-		if (this.#isClosed) return;
+		if (this.#takesNone) return;
 		slab.retain();
 		this.#slabs.push(slab);
 		this.#gather(slab, offset, length);
@@ -124,7 +142,7 @@ export class Outbound {
 		this.#ownUsed -= write.ownBytes;
 		this.pendingBytes -= write.bytes;
 		for (const slab of write.slabs) slab.release();
-		if (!this.#isClosed) this.onDone();
+		if (!this.#isClosed || this.#isEnded) this.onDone();
 	}
 
 	/** Drops what was gathered and takes no more. The connection is closed by who owns it. */

@@ -106,3 +106,22 @@ test('closing lets go of what was gathered, and of the rest when its writes are 
 	expect(connection.writes).toHaveLength(1);
 	expect(calls).toBe(0);
 });
+
+test('nothing follows the last message, and its end is told when everything has left', () => {
+	const { connection, outbound } = sending();
+	let ends = 0;
+	outbound.message(message(1));
+	outbound.flush();
+	expect(outbound.end(message(2), body(2, 5), () => ends++)).toBe(true);
+	expect(outbound.hasRoom).toBe(false);
+	expect(outbound.message(message(3))).toBe(false);
+	outbound.flush();
+	// Whoever spoke here before may let go of it meanwhile.
+	outbound.close();
+	expect(connection.writes).toHaveLength(2);
+	expect(areSame(joined(connection.writes[1]!.slices), messageFrame(2, 5))).toBe(true);
+	connection.writes[0]!.done();
+	expect(ends).toBe(0);
+	connection.writes[1]!.done();
+	expect(ends).toBe(1);
+});

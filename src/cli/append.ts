@@ -25,7 +25,8 @@ entry; an empty line is an entry, and so is a last line without newline. The sum
 const UNDER_WAY_BYTES_MAX = 16 * 1024 * 1024;
 const READ_BYTES = 256 * 1024;
 
-export async function run(argv: readonly string[]): Promise<number> {
+/** Errors: `BadOption`. */
+export function optionsOf(argv: readonly string[]) {
 	const options = {
 		...CLUSTER_OPTIONS,
 		binary: { type: 'string' },
@@ -37,13 +38,17 @@ export async function run(argv: readonly string[]): Promise<number> {
 	if (!session && values.session)
 		throw new BadOption('--session and --no-session exclude each other');
 	const { binary } = values;
-	const records =
-		binary === undefined
-			? new Lines()
-			: new FixedSize(bytes('binary', binary, 1, DEFAULT_LIMITS.entryBytesMax));
-	const client = connect({ ...clusterOptions(values), session });
+	const recordBytes =
+		binary === undefined ? null : bytes('binary', binary, 1, DEFAULT_LIMITS.entryBytesMax);
+	return { ...clusterOptions(values), session, recordBytes, file: positionals[0] ?? '-' };
+}
+
+export async function run(argv: readonly string[]): Promise<number> {
+	const { recordBytes, file, ...options } = optionsOf(argv);
+	const records = recordBytes === null ? new Lines() : new FixedSize(recordBytes);
+	const client = connect(options);
 	try {
-		const source = await openSource(positionals[0] ?? '-');
+		const source = await openSource(file);
 		return await interruptible((signal) => new Append(client, records, source).run(signal));
 	} finally {
 		await client.close();

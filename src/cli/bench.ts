@@ -3,6 +3,7 @@ import { parseOptions } from '../../bench/options.js';
 import { processOutput } from '../../bench/output.js';
 import { runBench } from '../../bench/throughput.js';
 import { MillraceError } from '../errors.js';
+import { oneLine } from './one-line.js';
 
 export const help = `millrace bench: measures durable replication on this machine, beside what bare sockets and files reach
 
@@ -45,6 +46,6 @@ export async function run(argv: string[]): Promise<number> {
 }
 
 function complain(message: string, exitCode: number): number {
-	process.stderr.write(`millrace bench: ${message}\n`);
+	process.stderr.write(`millrace bench: ${oneLine(message)}\n`);
 	return exitCode;
 }

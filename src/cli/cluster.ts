@@ -40,7 +40,8 @@ const LEADER_WAIT_MS = 5_000;
 const LEADER_POLL_MS = 100;
 const STATUS_TIMEOUT_MS = 1_000;
 
-export async function run(argv: readonly string[]): Promise<number> {
+/** Errors: `BadOption`. */
+export function optionsOf(argv: readonly string[]) {
 	const options = {
 		replicas: { type: 'string', default: '3' },
 		dir: { type: 'string', default: join('millrace-data', 'cluster') },
@@ -51,12 +52,17 @@ export async function run(argv: readonly string[]): Promise<number> {
 	const { values } = parse(argv, options);
 	const count = wholeNumber('replicas', values.replicas, 1, 9);
 	const durability = oneOf('durability', values.durability, ['sync', 'os']);
-	const basePort = values['base-port'];
-	const ports =
-		basePort === undefined
-			? await freePorts(count)
-			: wholePorts(wholeNumber('base-port', basePort, 1, 65_536 - count), count);
-	return new Cluster(values.dir, ports, values.cluster, durability).run();
+	const basePort =
+		values['base-port'] === undefined
+			? null
+			: wholeNumber('base-port', values['base-port'], 1, 65_536 - count);
+	return { count, dir: values.dir, cluster: values.cluster, durability, basePort };
+}
+
+export async function run(argv: readonly string[]): Promise<number> {
+	const { count, dir, cluster, durability, basePort } = optionsOf(argv);
+	const ports = basePort === null ? await freePorts(count) : wholePorts(basePort, count);
+	return new Cluster(dir, ports, cluster, durability).run();
 }
 
 function wholePorts(first: number, count: number): number[] {

@@ -2,6 +2,7 @@
 /** The command: finds what is asked for, and turns how it ended into one line and an exit code. */
 import { readFileSync } from 'node:fs';
 import { BadOption } from '../errors.js';
+import { oneLine } from './one-line.js';
 
 interface Command {
 	readonly help: string;
@@ -60,14 +61,14 @@ function print(text: string): number {
 }
 
 function complain(message: string): number {
-	process.stderr.write(`millrace: ${message}\n`);
+	process.stderr.write(`millrace: ${oneLine(message)}\n`);
 	return 2;
 }
 
 function fail(name: string, error: Error): number {
 	// A reader of our output that has seen enough is no failure.
 	if ((error as NodeJS.ErrnoException).code === 'EPIPE') return 0;
-	const message = error.message.replaceAll(/\s*\n\s*/g, ' ');
+	const message = oneLine(error.message);
 	if (error instanceof BadOption) {
 		process.stderr.write(`millrace ${name}: ${message} (see millrace ${name} --help)\n`);
 		return 2;

@@ -32,7 +32,8 @@ class Counter implements StateMachine {
 	}
 }
 
-export async function run(argv: readonly string[]): Promise<number> {
+/** Errors: `BadOption`. */
+export function optionsOf(argv: readonly string[]) {
 	const options = {
 		id: { type: 'string' },
 		peers: { type: 'string' },
@@ -45,13 +46,22 @@ export async function run(argv: readonly string[]): Promise<number> {
 	const id = wholeNumber('id', required('id', values.id), 1, 0xffff_ffff);
 	const peers = peersOption(values.peers);
 	if (peers[id] === undefined) throw new BadOption(`--peers doesn't name replica ${id} itself`);
-	const ending = untilEnd(values['exit-with-stdin']);
-	const replica = await openReplica({
+	return {
 		id,
 		peers,
 		dir: required('dir', values.dir),
 		cluster: values.cluster,
 		durability: oneOf('durability', values.durability, ['sync', 'os']),
+		withStdin: values['exit-with-stdin'],
+	};
+}
+
+export async function run(argv: readonly string[]): Promise<number> {
+	const { withStdin, ...options } = optionsOf(argv);
+	const { id, peers } = options;
+	const ending = untilEnd(withStdin);
+	const replica = await openReplica({
+		...options,
 		stateMachine: new Counter(),
 		log: (line) => void process.stdout.write(`replica ${id}: ${line}\n`),
 	});

@@ -13,13 +13,19 @@ lag is how many entries of the leader's log are not on the replica's disk yet.
 Exit codes: 0 there is a leader, 1 there is none, 2 bad options.
 `;
 
-export async function run(argv: readonly string[]): Promise<number> {
+/** Errors: `BadOption`. */
+export function optionsOf(argv: readonly string[]) {
 	const options = { ...CLUSTER_OPTIONS, json: { type: 'boolean', default: false } } as const;
 	const { values } = parse(argv, options);
-	const client = connect(clusterOptions(values));
+	return { ...clusterOptions(values), json: values.json };
+}
+
+export async function run(argv: readonly string[]): Promise<number> {
+	const { json, ...options } = optionsOf(argv);
+	const client = connect(options);
 	try {
 		const reports = await client.status();
-		process.stdout.write(values.json ? jsonOf(reports) : tableOf(reports));
+		process.stdout.write(json ? jsonOf(reports) : tableOf(reports));
 		return leaderOf(reports) === null ? 1 : 0;
 	} finally {
 		await client.close();

@@ -18,7 +18,8 @@ Without -f it ends behind everything that was acknowledged before it began.
 const OUTPUT_BYTES = 64 * 1024;
 const NEWLINE = Uint8Array.of(0x0a);
 
-export async function run(argv: readonly string[]): Promise<number> {
+/** Errors: `BadOption`. */
+export function optionsOf(argv: readonly string[]) {
 	const options = {
 		...CLUSTER_OPTIONS,
 		from: { type: 'string' },
@@ -31,13 +32,19 @@ export async function run(argv: readonly string[]): Promise<number> {
 	if (index && binary) throw new BadOption('--index and --binary exclude each other');
 	const from =
 		values.from === undefined
-			? {}
-			: { from: wholeNumber('from', values.from, 1, Number.MAX_SAFE_INTEGER) };
-	const client = connect(clusterOptions(values));
+			? undefined
+			: wholeNumber('from', values.from, 1, Number.MAX_SAFE_INTEGER);
+	return { ...clusterOptions(values), from, index, binary, follow };
+}
+
+export async function run(argv: readonly string[]): Promise<number> {
+	const { index, binary, follow, from, ...options } = optionsOf(argv);
+	const range = from === undefined ? {} : { from };
+	const client = connect(options);
 	try {
 		return await interruptible(async (signal) => {
 			const output = new Output();
-			for await (const entry of client.tail({ ...from, follow, signal })) {
+			for await (const entry of client.tail({ ...range, follow, signal })) {
 				if (index) output.add(Buffer.from(`${entry.index}\t`));
 				output.add(entry.data);
 				if (!binary) output.add(NEWLINE);

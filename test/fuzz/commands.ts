@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseOptions } from '../../bench/options.js';
 import { optionsOf as appendOptions } from '../../src/cli/append.js';
 import { optionsOf as clusterOptions } from '../../src/cli/cluster.js';
+import { oneLine } from '../../src/cli/one-line.js';
 import { optionsOf as serveOptions } from '../../src/cli/serve.js';
 import { optionsOf as statusOptions } from '../../src/cli/status.js';
 import { optionsOf as tailOptions } from '../../src/cli/tail.js';
@@ -19,7 +20,7 @@ import { BadOption } from '../../src/errors.js';
 import { settingsOf } from '../../src/replica/options.js';
 import type { Dice } from './dice.js';
 import { FakeClock, FakeNetwork } from './fake-doors.js';
-import { demand, seedOf } from './finding.js';
+import { demand, Finding, seedOf } from './finding.js';
 import type { Target } from './target.js';
 import { withoutNumbers } from './target.js';
 
@@ -105,10 +106,14 @@ function complaintOf(read: () => object): string | null {
 		return null;
 	} catch (error) {
 		Error.stackTraceLimit = stackTraceLimit;
-		// Once more, for the stack.
-		if (!(error instanceof BadOption)) throw read();
+		if (!(error instanceof BadOption)) {
+			// Once more, for the stack.
+			if (!(error instanceof Finding)) read();
+			throw error;
+		}
 		const { message } = error;
 		demand(message.trim() !== '', 'a complaint says something');
+		demand(!/[\r\n]/.test(oneLine(message)), 'a complaint is one line');
 		demand(!/\bundefined\b|\bNaN\b|\[object/.test(message.replaceAll(/'.*'/gs, '')), message);
 		return message;
 	} finally {
@@ -248,25 +253,7 @@ const GOOD = [
 function randomValue(dice: Dice): string {
 	if (dice.chance(0.2)) return dice.pick(PEERS);
 	if (dice.chance(0.8)) return dice.pick(VALUES);
-	const characters = [
-		'-',
-		'=',
-		',',
-		':',
-		'[',
-		']',
-		'.',
-		'0',
-		'9',
-		'k',
-		'e',
-		' ',
-		'\t',
-		'\n',
-		'\u2028',
-		'💥',
-		'a',
-	];
+	const characters = [...'-=,:[].09ke a\t\n\r\u2028💥'];
 	return Array.from({ length: dice.below(12) }, () => dice.pick(characters)).join('');
 }
 
@@ -275,7 +262,7 @@ function mutate(input: Uint8Array, dice: Dice, other: () => Uint8Array): Uint8Ar
 	for (let changes = 1 + dice.below(3); changes > 0; changes--) {
 		const at = dice.below(args.length + 1);
 		const argument = args[at] ?? '';
-		const change = dice.below(9);
+		const change = dice.below(12);
 		if (change === 0) args[0] = dice.chance(0.9) ? dice.pick(COMMANDS) : randomValue(dice);
 		else if (change === 1) args.splice(Math.max(1, at), 0, dice.pick(FLAGS));
 		else if (change === 2) args.splice(at, 1);
@@ -286,12 +273,23 @@ function mutate(input: Uint8Array, dice: Dice, other: () => Uint8Array): Uint8Ar
 			args.splice(Math.max(1, at), 0, `${dice.pick(FLAGS)}=${randomValue(dice)}`);
 		else if (change === 6 && at > 0) args[at] = randomValue(dice);
 		else if (change === 7 && at > 0) args[at] = argument + dice.pick(VALUES);
+		else if (change >= 9) setValue(args, dice);
 		else if (at > 0 && argument !== '') {
 			const place = dice.below(argument.length);
 			args[at] = argument.slice(0, place) + argument.slice(place + dice.below(3));
 		}
 	}
 	return new TextEncoder().encode(args.slice(0, 24).join('\0'));
+}
+
+/** Gives one of the options that are there another value. */
+function setValue(args: string[], dice: Dice): void {
+	const options = args.flatMap((argument, i) => (/^--\w/.test(argument) ? [i] : []));
+	if (options.length === 0) return;
+	const at = dice.pick(options);
+	const [name, value] = args[at]!.split('=', 2);
+	if (value !== undefined) args[at] = `${name}=${randomValue(dice)}`;
+	else if (at + 1 < args.length) args[at + 1] = randomValue(dice);
 }
 
 export const commands: Target = {

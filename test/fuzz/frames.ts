@@ -211,7 +211,9 @@ function viaSlabs(stream: Uint8Array, dice: Dice, pool: SlabPool): Delivery {
 	for (let at = 0; at < stream.length && delivery.reason === null; ) {
 		if (++rounds > 4 * stream.length) throw new Finding('slabs: reading gets nowhere');
 		if (isPaused || dice.chance(0.05)) letGo();
-		if (isPaused && held.length === 0 && later.length === 0) throw new Finding('slabs: starved');
+		const isStuck = isPaused && held.length === 0 && later.length === 0;
+		// What was let go of may have brought the end of it.
+		if (isStuck && delivery.reason === null) throw new Finding('slabs: starved');
 		if (isPaused) continue;
 		demandModest(space, at, 'slabs');
 		const bytes = Math.min(space.length, stream.length - at, 1 + dice.below(pieceMax));

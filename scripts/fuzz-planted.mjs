@@ -177,7 +177,12 @@ export const PLANTED = [
 		'!this.#host.isPeer(hello.from)',
 		'hello.from === 0',
 	),
-	handshake('answers follow the goodbye', 'transport/outbound.ts', 'this.#isEnded = true;', ''),
+	handshake(
+		'answers follow the goodbye',
+		'replica/acceptor.ts',
+		'if (!this.#outbound.end(goodbye, why, closeNow)) closeNow();\n\t\tthis.#dismiss();',
+		'this.#outbound.onDone = closeNow;\n\t\tthis.#outbound.message(goodbye, 0, why);\n\t\tthis.#outbound.flush();',
+	),
 	handshake(
 		'who is gone is remembered as a client',
 		'replica/acceptor.ts',

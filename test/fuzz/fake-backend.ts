@@ -20,6 +20,8 @@ import { HERE } from './messages.js';
 
 const FIRST = 3;
 const COMMITTED = 12;
+/** Answers larger than what asks for them: few requests fill what a client may have waiting. */
+const STATUS_BYTES = 600;
 const LOG = Array.from({ length: COMMITTED + 1 }, (_, index) =>
 	batchFrame([text(`entry ${index}`)], { ...BATCH, group: HERE.group, index, term: 1 }),
 );
@@ -86,7 +88,7 @@ export class FakeBackend implements ClientBackend {
 
 	status(): ReplicaStatus {
 		this.requests += 1;
-		return { id: HERE.id, group: HERE.group, committed: COMMITTED } as ReplicaStatus;
+		return { id: HERE.id, cluster: 'x'.repeat(STATUS_BYTES) } as ReplicaStatus;
 	}
 
 	/** Nothing more is ever committed. */

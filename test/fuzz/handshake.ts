@@ -33,8 +33,10 @@ import { hexOf, type Target } from './target.js';
 const FRAME_BYTES_MAX = 2048;
 const LINK_FRAME_BYTES_MAX = 64 * 1024 * 1024;
 const SILENCE_MS = 6_000;
-/** Beside what a client is allowed: the ring of messages, a run of the log, and one reply. */
-const SLACK_BYTES = 72 * 1024;
+/** Beside what a client is allowed: reads that were let in together, a run of the log, and one reply. */
+const SLACK_BYTES = 12 * 1024;
+/** An answer to a proposal, which is under way for as long as it takes. */
+const PROPOSE_REPLY_BYTES = 256;
 
 const ignored: Guest = {
 	batch: () => true,
@@ -84,8 +86,10 @@ async function runAcceptor(stream: Uint8Array, dice: Dice): Promise<string> {
 	await settle(connection, work);
 	demand(host.strangers.size + host.clients.size === 0, 'a closed connection is forgotten');
 	demand(backend.runs === 0, 'every run of the log is given back');
-	const most = backend.limits.clientBytesMax + SLACK_BYTES;
-	demand(connection.pendingBytesMax <= most, 'what waits to be sent has a bound');
+	const proposals = model.replies.filter((reply) => reply.startsWith('32 ')).length;
+	const most = backend.limits.clientBytesMax + SLACK_BYTES + proposals * PROPOSE_REPLY_BYTES;
+	const waited = connection.pendingBytesMax;
+	demand(waited <= most, () => `${waited} bytes wait to be sent, ${most} at most`);
 	const asked = model.replies.length + model.tails.length > 0 ? 'asked' : 'silent';
 	return `accepted for ${model.purpose}, ${asked}, ${wasClosed ? 'shown out' : 'stays'}`;
 }

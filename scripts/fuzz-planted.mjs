@@ -129,6 +129,13 @@ export const PLANTED = [
 		'this.#start = 0;\n\t\tthis.#end = there;',
 		'this.#start = 0;\n\t\tthis.#end = 0;',
 	),
+	frames(
+		'a loop in one piece never ends',
+		'format/batch.ts',
+		'i < alignUp4(payloadEnd); i++',
+		'i < alignUp4(payloadEnd); i += 0',
+		400,
+	),
 	messages(
 		'unknown flags are taken',
 		'format/message.ts',

@@ -16,7 +16,10 @@ export function segmentName(number: number): string {
 /** The number in a segment's file name; null for any other name. */
 export function segmentNumber(name: string): number | null {
 	const match = SEGMENT_NAME.exec(name);
-	return match === null ? null : Number(match[1]);
+	if (match === null) return null;
+	const number = Number(match[1]);
+	// Not those beyond 2^53 either: another file would be looked for than the one that is there.
+	return segmentName(number) === name ? number : null;
 }
 
 /** A segment that holds part of the log. */

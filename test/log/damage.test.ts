@@ -279,6 +279,19 @@ describe('segments that are not where they belong', () => {
 		expect(message).toContain('the first segment has no valid flush');
 	});
 
+	test('a file whose number is beyond 2^53 is none of the log, whatever else there is', async () => {
+		const { files } = await record('beyond', 5);
+		const name = `${'9'.repeat(16)}.segment`;
+		for (const kept of [files, new Map<string, Uint8Array>()]) {
+			const log = new LogUnderTest(new Machine('beyond'), RECORDED);
+			for (const [other, bytes] of kept) log.machine.install(other, bytes);
+			log.machine.install(name, [...files.values()][0]!);
+			await log.open();
+			await log.machine.until(log.log.close());
+			expect(log.machine.files().has(name)).toBe(true);
+		}
+	});
+
 	test('a file that a crash left half made is removed', async () => {
 		const recording = await record('unfinished', 5);
 		const files = new Map(recording.files).set('unfinished.segment', new Uint8Array(5));

@@ -75,6 +75,9 @@ function ask(model: AcceptorModel, { verdict, view, kind }: SeenFrame): boolean 
 	return true;
 }
 
+/** Which lives of the peer are said to be the present one. */
+export const isPresentLife = (life: number): boolean => life % 4 !== 3;
+
 export interface PeerModel {
 	isGreeted: boolean;
 	isClosed: boolean;
@@ -112,10 +115,11 @@ function hear(model: PeerModel, append: AppendModel, frame: SeenFrame): boolean 
 	if (verdict === 'batch') return append.missing > 0 && hearBatch(model, append, view);
 	if (kind === 17) return false;
 	if (!model.isGreeted) {
-		model.isGreeted = isWelcome(bytes) && view.getUint32(44, true) === PEER;
+		const isPeer = view.getUint32(44, true) === PEER && isPresentLife(number64(view, 104));
+		model.isGreeted = isWelcome(bytes) && isPeer;
 		return model.isGreeted;
 	}
-	if (append.missing > 0 || kind < 1 || kind > 6) return false;
+	if (append.missing > 0 || kind < 1 || kind > 8) return false;
 	if (view.getUint32(44, true) !== PEER || view.getUint32(40, true) !== HERE.group) return false;
 	append.missing = kind === 1 ? view.getUint32(52, true) : 0;
 	const [term, index, logTerm] = [56, 64, 72].map((at) => number64(view, at)) as [

@@ -20,6 +20,7 @@ import {
 	type AcceptorModel,
 	acceptorModel,
 	framesIn,
+	isPresentLife,
 	linkModel,
 	messageEvent,
 	PEER,
@@ -33,6 +34,8 @@ import { hexOf, type Target } from './target.js';
 const FRAME_BYTES_MAX = 2048;
 const LINK_FRAME_BYTES_MAX = 64 * 1024 * 1024;
 const SILENCE_MS = 6_000;
+/** Of the replica at this end. */
+const LIFE = 4711;
 /** Beside what a client is allowed: reads that were let in together, a run of the log, and one reply. */
 const SLACK_BYTES = 12 * 1024;
 /** An answer to a proposal, which is under way for as long as it takes. */
@@ -52,6 +55,7 @@ async function runAcceptor(stream: Uint8Array, dice: Dice): Promise<string> {
 	const lines: string[] = [];
 	const host: Host = {
 		...HERE,
+		life: LIFE,
 		frameBytesMax: FRAME_BYTES_MAX,
 		connectionsMax: 4,
 		clock,
@@ -109,6 +113,7 @@ function demandAnswers(connection: FakeConnection, model: AcceptorModel): void {
 		} else if (kind === 16) {
 			demand(kinds.length === 0, 'the hello comes first');
 			demand(view.getUint32(48, true) === model.from, 'it is for who said hello');
+			demand(number64(view, 104) === LIFE, 'and of this life');
 			kinds.push('16');
 		} else if (kind === 36) marks.add(number64(view, 88));
 		else if (frame.verdict === 'message') kinds.push(`${kind} ${number64(view, 88)}`);
@@ -151,9 +156,9 @@ async function runPeer(stream: Uint8Array, dice: Dice): Promise<string> {
 	const clock = new FakeClock();
 	const { cluster, group, id } = HERE;
 	const random = { next: () => 0.5, identifier: () => 1 };
-	const end = { network, clock, random, pool, limits: LIMITS, cluster, group, id };
+	const end = { network, clock, random, pool, limits: LIMITS, cluster, group, id, life: LIFE };
 	const peer = new PeerStream(
-		{ ...end, peer: PEER, address: ADDRESS },
+		{ ...end, peer: PEER, address: ADDRESS, isPresent: isPresentLife },
 		{
 			received: ({ kind, rejected, term, index, logTerm }) =>
 				void events.push(messageEvent([kind, rejected, term, index, logTerm])),

@@ -60,7 +60,9 @@ const FRAME_CHANGES: readonly FrameChange[] = [
 		setWord(frame, 96 + 4 * dice.below(Math.max(1, (frame.length - 96) >> 2)), interesting(dice)),
 	// The kind, and with it what the frame may carry.
 	(frame, dice) => {
-		const kinds = [0, 1, 2, 3, 4, 5, 6, 7, 15, 16, 17, 18, 31, 32, 33, 34, 35, 36, 37, 38, 39, 255];
+		const kinds = [
+			0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 18, 31, 32, 33, 34, 35, 36, 37, 38, 39, 255,
+		];
 		if (frame.length > 92) frame[dice.chance(0.8) ? 36 : 92] = dice.pick(kinds);
 		return frame;
 	},

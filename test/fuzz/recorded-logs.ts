@@ -110,16 +110,23 @@ export class DiskOfFiles {
 	}
 }
 
-export function openLog(disk: DiskOfFiles, { limits }: Pick<Recording, 'limits'>): Promise<Log> {
+/** `setsDamageAside`: what is damaged is not refused, but kept apart. */
+export function openLog(
+	disk: DiskOfFiles,
+	{ limits }: Pick<Recording, 'limits'>,
+	setsDamageAside = false,
+): Promise<Log> {
 	const options = {
 		disk: disk.disk,
-		clock: new SimulatedClock(disk.process, { wallOffsetMs: 0, rate: 1 }, 0),
+		clock: new SimulatedClock(disk.process, { wallOffsetMs: 0, rate: 1, aheadMs: 0 }, 0),
 		directory: '/data',
 		clusterNumber: 77,
 		replica: 2,
 		group: 1,
 		newSalt: 4711,
 		durability: 'sync' as const,
+		mustExist: false,
+		setsDamageAside,
 		limits,
 	};
 	const onFailure = (error: Error): void => disk.scheduler.fail(error);
@@ -152,6 +159,8 @@ export async function append(
 	let at = 0;
 	for (let i = 0; i < count; i++) at += write(log, slab, at, term, 20, 1);
 	await disk.pass(5);
+	// A segment may have to be made first.
+	if (log.pendingBatches > 0) await disk.pass(2_000);
 	demand(log.pendingBatches === 0, 'what is appended becomes durable');
 }
 

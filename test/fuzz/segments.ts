@@ -1,7 +1,7 @@
 /**
  * Target `segments`: the files of a log that was written on a simulated disk, damaged, and opened again.
  *
- * An input is the number of a recording and then edits of 16 bytes each: kind, file, place, value. So an input is small,
+ * An input is the number of a recording, whether damage is to be set aside, and then edits of 16 bytes each: kind, file, place, value. So an input is small,
  * it can be made smaller by leaving edits out, and it doesn't depend on what a log's bytes are.
  */
 import { BadOption, Corruption, WrongDirectory } from '../../src/errors.js';
@@ -167,13 +167,15 @@ async function run(input: Uint8Array): Promise<string> {
 	const edits = editsOf(input);
 	for (const edit of edits) applyEdit(files, edit);
 	const disk = new DiskOfFiles(files);
-	const opened = await openLog(disk, recording).catch((error: Error) => error);
-	if (opened instanceof Error) return refused(opened, edits);
+	const isRepair = input[1]! % 2 === 1;
+	const opened = await openLog(disk, recording, isRepair).catch((error: Error) => error);
+	if (opened instanceof Error) return `${isRepair ? 'repair: ' : ''}${refused(opened, edits)}`;
 	const chain = await readChain(disk, opened, recording);
 	const isForged = edits.some(({ kind }) => kind === Edit.forge);
 	if (!isForged) demandWritten(chain, recording);
 	const { end } = opened.recovered;
-	if (isLocalDamage(edits)) {
+	// What lies behind damage that is set aside is fetched from the peers.
+	if (isLocalDamage(edits) && !isRepair) {
 		const least = recording.flushEnds.at(-2)!;
 		demand(end.index >= least, () => `ends at ${end.index}, acknowledged was ${least}`);
 	}
@@ -182,7 +184,7 @@ async function run(input: Uint8Array): Promise<string> {
 	else await goOn(disk, opened, recording);
 	const torn = opened.recovered.tornBytes > 0;
 	const isWhole = end.index === recording.flushEnds.at(-1);
-	return `opened${isForged ? ', forged' : ''}${torn ? ', torn' : ''}${isWhole ? ', whole' : ''}`;
+	return `${isRepair ? 'repair: ' : ''}opened${isForged ? ', forged' : ''}${torn ? ', torn' : ''}${isWhole ? ', whole' : ''}`;
 }
 
 function refused(error: Error, edits: readonly EditNumbers[]): string {
@@ -276,6 +278,7 @@ function mutate(input: Uint8Array, dice: Dice, other: () => Uint8Array): Uint8Ar
 	const prefix = new Uint8Array(PREFIX_BYTES);
 	prefix.set(input.subarray(0, PREFIX_BYTES));
 	if (dice.chance(0.3)) prefix[0] = dice.below(256);
+	if (dice.chance(0.3)) prefix[1] = dice.below(2);
 	const edits: Uint8Array[] = [];
 	for (let at = PREFIX_BYTES; at + EDIT_BYTES <= input.length; at += EDIT_BYTES) {
 		edits.push(input.slice(at, at + EDIT_BYTES));
@@ -300,6 +303,7 @@ export const segments: Target = {
 	aim: [
 		'src/log/scan.ts',
 		'src/log/recovery.ts',
+		'src/log/set-aside.ts',
 		'src/log/borders.ts',
 		'src/log/segment-window.ts',
 		'src/log/log-index.ts',

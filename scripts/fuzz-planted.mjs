@@ -230,8 +230,8 @@ export const PLANTED = [
 	handshake(
 		'slabs of a lost append are kept',
 		'replica/peer-stream.ts',
-		'closed(reason: Error | null): void {\n\t\tthis.#append.clear();',
-		'closed(reason: Error | null): void {',
+		'this.isReading = false;\n\t\tthis.#append.clear();',
+		'this.isReading = false;',
 		40_000,
 	),
 	handshake(
@@ -282,6 +282,12 @@ export const PLANTED = [
 		'if (there < FLUSH_MARK_BYTES) return null;',
 		'if (there < 0) return null;',
 		400,
+	),
+	segments(
+		'damage that is set aside stays where it was',
+		'log/set-aside.ts',
+		'await copy(options, path, store.unfinishedPath, end);',
+		'await copy(options, path, store.unfinishedPath, Number.POSITIVE_INFINITY);',
 	),
 	commands(
 		'a number may be below its least',

@@ -1,4 +1,5 @@
 /** The short form of `npm run fuzz`: the corpus, and some thousand new cases of each target, from a fixed seed. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { demandOneLine } from './commands.js';
 import { readCorpus } from './corpus.js';
@@ -28,6 +29,16 @@ describe.each(TARGETS)('$name', (target) => {
 		// Else the test tests nothing: cases must get past the first question.
 		expect(fuzzer.outcomes.size).toBeGreaterThan(10);
 	});
+});
+
+test('every bug that can be planted is still one change of one place', async () => {
+	const list: string = '../../scripts/fuzz-planted.mjs';
+	const { PLANTED } = (await import(list)) as { PLANTED: { file: string; find: string }[] };
+	expect(PLANTED.length).toBeGreaterThan(40);
+	const lost = PLANTED.filter(
+		({ file, find }) => readFileSync(file, 'utf8').split(find).length !== 2,
+	);
+	expect(lost).toEqual([]);
 });
 
 test.each([

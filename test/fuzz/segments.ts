@@ -169,7 +169,11 @@ async function run(input: Uint8Array): Promise<string> {
 	const disk = new DiskOfFiles(files);
 	const isRepair = input[1]! % 2 === 1;
 	const opened = await openLog(disk, recording, isRepair).catch((error: Error) => error);
-	if (opened instanceof Error) return `${isRepair ? 'repair: ' : ''}${refused(opened, edits)}`;
+	if (opened instanceof Error) {
+		const outcome = refused(opened, edits);
+		demand(!isRepair || !isLocalDamage(edits), () => `not repaired: ${opened.message}`);
+		return `${isRepair ? 'repair: ' : ''}${outcome}`;
+	}
 	const chain = await readChain(disk, opened, recording);
 	const isForged = edits.some(({ kind }) => kind === Edit.forge);
 	if (!isForged) demandWritten(chain, recording);

@@ -4,8 +4,9 @@ import { codeOf, EventKind, eventOf } from './events.js';
 import { acknowledges, Histories, judge } from './history.js';
 import { type Edit, loadCore } from './instrumented-core.js';
 import { Letters } from './messages.js';
-import { type Disk, Host } from './replica.js';
+import { Host } from './replica.js';
 import { type Known, type ReplicaBounds, Replicas, type Step } from './replicas.js';
+import type { Start } from './starts.js';
 import { inversesOf, permutations } from './symmetry.js';
 
 export interface Bounds extends ReplicaBounds {
@@ -19,7 +20,7 @@ export interface Bounds extends ReplicaBounds {
 	readonly isSymmetric: boolean;
 }
 
-/** Where a vector has what: three replicas, the history, what happened of crashes, disconnects and reads, messages. */
+/** Where a vector has what: three replicas, the history, what happened of crashes, disconnects, reads and hurt disks, messages. */
 const HISTORY = 3;
 const SPENT = 4;
 const MESSAGES = 5;
@@ -27,6 +28,8 @@ const MESSAGES = 5;
 const CRASH = 1;
 const DISCONNECT = 16;
 const READ = 256;
+const WIPE = 4096;
+const DAMAGE = 65_536;
 
 /** Takes a state that follows, or, with a fault, what is wrong with it. */
 export type Follow = (after: Int32Array, replica: number, event: number, step: Step) => void;
@@ -67,12 +70,12 @@ export class ClusterSteps {
 	}
 
 	/** The cluster with these disks, just started. */
-	begin(disks: readonly Disk[]): Int32Array {
+	begin({ disks, committed }: Start): Int32Array {
 		const vector = new Int32Array(this.length);
 		disks.forEach((disk, at) => {
 			vector[at] = this.replicas.born(this.#host.born(at + 1, disk, 0));
 		});
-		vector[HISTORY] = this.histories.number({ committed: [], knownIn: [], leaders: [] });
+		vector[HISTORY] = this.histories.number({ committed, knownIn: committed, leaders: [] });
 		return vector;
 	}
 
@@ -88,12 +91,12 @@ export class ClusterSteps {
 	#ofReplica(vector: Int32Array, replica: number, follow: Follow): Fault | null {
 		const known = this.replicas.get(vector[replica]!);
 		for (const event of known.events) {
-			const cost = this.#cost(vector[SPENT]!, event);
+			const cost = this.#cost(vector, replica, event);
 			if (cost < 0) continue;
 			const fault = this.#happen(vector, replica, event, 0, cost, follow);
 			if (fault !== null) return fault;
 		}
-		if (known.isLeader && vector[SPENT]! / READ < this.bounds.reads) {
+		if (known.isLeader && (vector[SPENT]! % WIPE) / READ < this.bounds.reads) {
 			const floor = this.histories.get(vector[HISTORY]!).committed.length;
 			const event = codeOf(EventKind.read, 0, floor);
 			const fault = this.#happen(vector, replica, event, 0, READ, follow);
@@ -120,13 +123,19 @@ export class ClusterSteps {
 		return null;
 	}
 
-	/** -1: it has happened often enough. */
-	#cost(spent: number, event: number): number {
+	/** -1: it has happened often enough, or too many disks would be hurt at a time. */
+	#cost(vector: Int32Array, replica: number, event: number): number {
 		const { kind } = eventOf(event);
-		const { crashes, disconnects } = this.bounds;
+		const spent = vector[SPENT]!;
+		const { crashes, disconnects, wipes, damages } = this.bounds;
 		if (kind === EventKind.crash) return spent % DISCONNECT < crashes ? CRASH : -1;
-		if (kind !== EventKind.disconnect) return 0;
-		return (spent % READ) / DISCONNECT < disconnects ? DISCONNECT : -1;
+		if (kind === EventKind.disconnect)
+			return (spent % READ) / DISCONNECT < disconnects ? DISCONNECT : -1;
+		if (kind !== EventKind.wipe && kind !== EventKind.damage) return 0;
+		for (let at = 0; at < 3; at += 1)
+			if (at !== replica && this.replicas.get(vector[at]!).isHurt) return -1;
+		if (kind === EventKind.wipe) return (spent % DAMAGE) / WIPE < wipes ? WIPE : -1;
+		return spent / DAMAGE < damages ? DAMAGE : -1;
 	}
 
 	#happen(

@@ -1,5 +1,5 @@
 import type { Raft } from '../../src/raft/raft.js';
-import type { Output, RaftOptions } from '../../src/raft/types.js';
+import type { Output, ProbationOptions, RaftOptions } from '../../src/raft/types.js';
 import type { CoreModule } from './instrumented-core.js';
 
 /**
@@ -24,6 +24,7 @@ export interface Birth {
 	readonly vote: number;
 	readonly log: readonly number[];
 	readonly committed: number;
+	readonly probation: ProbationOptions | null;
 }
 
 export class Cores {
@@ -41,14 +42,14 @@ export class Cores {
 		this.#shared = new Set<object>([voters, ...this.#options, this.#blankOutput]);
 	}
 
-	born(id: number, { term, vote, log, committed }: Birth): Raft {
+	born(id: number, { term, vote, log, committed, probation }: Birth): Raft {
 		const runs = log.flatMap((entryTerm, at) =>
 			entryTerm === log[at - 1] ? [] : [{ index: at + 1, term: entryTerm }],
 		);
 		const options = this.#options[id - 1]!;
 		return new this.#module.Raft({
 			...options,
-			...{ term, vote, runs, lastIndex: log.length, committed },
+			...{ term, vote, runs, lastIndex: log.length, committed, probation },
 		});
 	}
 
@@ -72,7 +73,10 @@ export class Cores {
 }
 
 /** Is the next tick to find this deadline passed (or this silence long)? */
-export function expire(raft: Raft, name: 'electionAt' | 'contactAt' | 'heartbeatAt'): void {
+export function expire(
+	raft: Raft,
+	name: 'electionAt' | 'contactAt' | 'heartbeatAt' | 'askAt',
+): void {
 	const value = name === 'contactAt' ? SILENT_SINCE : NOW;
 	let found = false;
 	walk(raft as unknown as Fields, (object) => {
@@ -223,6 +227,9 @@ class Writer {
 			case 'Progress':
 				this.#ring(object);
 				break;
+			case 'Probation':
+				this.#answers(object);
+				break;
 		}
 	}
 
@@ -231,8 +238,15 @@ class Writer {
 		const isSilent = isFollowing && this.#isLeaderKnown && (object[key] as number) <= SILENT_SINCE;
 		if (isSilent) object[key] = SILENT_SINCE;
 		else if (key.endsWith('electionAt')) object[key] = NOW + 1.5 * electionTimeoutMs;
-		else if (key.endsWith('heartbeatAt')) object[key] = NOW + heartbeatMs;
+		else if (/(?:heartbeatAt|askAt)$/.test(key)) object[key] = NOW + heartbeatMs;
 		else object[key] = NOW;
+	}
+
+	/** Answers are for who asks, in whatever order they came. */
+	#answers(probation: Fields): void {
+		const answers = probation['$answers'] as Map<number, unknown>;
+		const inOrder = [...answers].sort(([a], [b]) => a - b);
+		probation['$answers'] = new Map(probation['$isAsking'] ? inOrder : []);
 	}
 
 	/** The window's oldest append comes first, and behind the newest there is nothing. */

@@ -17,6 +17,12 @@ export const EventKind = {
 	crash: 8,
 	/** The message `number` arrives; of its entries, the first `count` (of an append, parts may come first). */
 	deliver: 9,
+	/** The process dies and its disk is emptied; it starts again, on probation. */
+	wipe: 10,
+	/** The process dies and its disk loses all behind the first `count` entries; it starts again, on probation. */
+	damage: 11,
+	/** On probation, it is time to ask. */
+	ask: 12,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 

@@ -2,16 +2,17 @@
 import { describe, expect, it } from 'vitest';
 import type { Bounds } from './cluster-steps.js';
 import { type Counts, Explorer } from './explorer.js';
+import { loadCore } from './instrumented-core.js';
 import { mutants } from './mutants.js';
 import { readOptions } from './options.js';
-import { starts } from './starts.js';
+import { type Start, starts } from './starts.js';
 
 function boundsOf(line: string): Bounds {
 	return readOptions(line.split(' ')).bounds;
 }
 
-function explored(line: string): Explorer {
-	const explorer = new Explorer(boundsOf(line));
+function explored(line: string, start: Start = starts.fresh): Explorer {
+	const explorer = new Explorer(boundsOf(line), start);
 	explorer.explore();
 	expect(explorer.explain()).toEqual([]);
 	return explorer;
@@ -40,6 +41,18 @@ describe('every order of events keeps Raft’s promises', () => {
 		expectMet(counts, ['committed', 'rejections']);
 	});
 
+	it('in one term, with a disk that is emptied, of a cluster that begins on probation', () => {
+		const line = '--terms 1 --entries 0 --messages 1 --once --fast-disk --wipes 1';
+		const { counts, states } = explored(line, starts.new);
+		expect(states).toBeGreaterThan(30_000);
+		expectMet(counts, ['committed', 'rejections', 'admissions']);
+	});
+
+	it('in two terms, with a disk that is emptied when something is committed', () => {
+		const line = '--terms 2 --entries 0 --messages 1 --once --fast-disk --wipes 1';
+		expectMet(explored(line, starts.committed).counts, ['olderTermCommits', 'admissions']);
+	});
+
 	it('in one term, with a lost stream and a read', () => {
 		const line = '--terms 1 --entries 0 --messages 1 --disconnects 1 --reads 1 --fast-disk';
 		expectMet(explored(line).counts, ['committed', 'readsConfirmed']);
@@ -57,11 +70,17 @@ it('replicas differ in nothing but their names', () => {
 });
 
 describe('a planted bug is found', () => {
-	it.each(Object.entries(mutants))('%s', (_name, { edits, start, bounds }) => {
+	const quick = Object.entries(mutants).filter(([, { isSlow }]) => isSlow !== true);
+	it.each(quick)('%s', (_name, { edits, start, bounds }) => {
 		const explorer = new Explorer(boundsOf(bounds), starts[start], edits);
 		explorer.explore();
 		expect(explorer.fault?.what).toMatch(/./);
 		expect(explorer.explain().at(-1)).toContain('BROKEN');
+	});
+
+	it('and those that take too long to find can still be planted', () => {
+		for (const { edits, isSlow } of Object.values(mutants))
+			if (isSlow === true) expect(() => loadCore(edits)).not.toThrow();
 	});
 });
 

@@ -1,7 +1,8 @@
 import { type Bounds, ClusterSteps, type Fault } from './cluster-steps.js';
 import type { Edit } from './instrumented-core.js';
 import { pathTo } from './path.js';
-import type { Disk, Seen } from './replica.js';
+import type { Seen } from './replica.js';
+import { type Start, starts } from './starts.js';
 import { StateTable, VectorQueue } from './state-table.js';
 
 /** How often something of interest was met: an exploration in which nothing happens proves nothing. */
@@ -18,12 +19,8 @@ export interface Counts {
 	readsConfirmed: number;
 	olderTermCommits: number;
 	staleCompletions: number;
+	admissions: number;
 }
-
-const blankDisk: Disk = { term: 0, vote: 0, log: [] };
-
-/** Three replicas that were never started before. */
-export const blankDisks: readonly Disk[] = [blankDisk, blankDisk, blankDisk];
 
 /** Visits all states within bounds, those that take the fewest events first. */
 export class Explorer {
@@ -31,7 +28,7 @@ export class Explorer {
 	readonly table = new StateTable();
 	readonly counts: Counts = {
 		...{ committed: 0, twoLeaders: 0, lastTerm: 0, truncations: 0, rejections: 0 },
-		...{ readsConfirmed: 0, olderTermCommits: 0, staleCompletions: 0 },
+		...{ readsConfirmed: 0, olderTermCommits: 0, staleCompletions: 0, admissions: 0 },
 	};
 	/** Events that were tried, those that lead to known states included. */
 	events = 0;
@@ -46,11 +43,11 @@ export class Explorer {
 	readonly #queue: VectorQueue;
 	readonly #vector: Int32Array;
 
-	constructor(bounds: Bounds, disks: readonly Disk[] = blankDisks, edits: readonly Edit[] = []) {
+	constructor(bounds: Bounds, start: Start = starts.fresh, edits: readonly Edit[] = []) {
 		this.steps = new ClusterSteps(bounds, edits);
 		this.#queue = new VectorQueue(this.steps.length);
 		this.#vector = new Int32Array(this.steps.length);
-		this.#start = this.steps.begin(disks);
+		this.#start = this.steps.begin(start);
 		const first = this.steps.representative(this.#start);
 		this.table.add(first, -1);
 		this.#queue.push(first);
@@ -104,6 +101,7 @@ export class Explorer {
 		if (seen.rejection) this.counts.rejections += 1;
 		if (seen.readConfirmed) this.counts.readsConfirmed += 1;
 		if (seen.olderTermCommitted) this.counts.olderTermCommits += 1;
+		if (seen.admission) this.counts.admissions += 1;
 		if (seen.staleCompletion) this.counts.staleCompletions += 1;
 	}
 

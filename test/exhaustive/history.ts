@@ -1,4 +1,5 @@
 import { assert } from '../../src/assert.js';
+import { hasHeld } from './disk.js';
 import type { Known } from './replicas.js';
 import { permutations } from './symmetry.js';
 
@@ -94,11 +95,12 @@ export function judge(history: History, replicas: readonly Known[], changed: Kno
 	}
 }
 
-/** What was ever committed is durable on two of three, for ever. */
+/** What was ever committed is durable on two of three, for ever. What a disk has lost counts until its replica is a voter
+ * again: no more than it promised may depend on it. */
 function isOnMajority({ committed }: History, replicas: readonly Known[]): void {
 	let holders = 0;
 	for (const { state } of replicas)
-		if (committed.every((term, at) => state.disk.log[at] === term)) holders += 1;
+		if (committed.every((term, at) => hasHeld(state.disk, at, term))) holders += 1;
 	assert(holders >= 2, 'what is committed is on enough disks');
 }
 

@@ -7,6 +7,8 @@ export interface Mutant {
 	readonly start: keyof typeof starts;
 	/** As on the command line. */
 	readonly bounds: string;
+	/** It takes too long for CI. */
+	readonly isSlow?: boolean;
 }
 
 const small = '--terms 1 --entries 0 --messages 1';
@@ -150,6 +152,76 @@ export const mutants: Readonly<Record<string, Mutant>> = {
 				file: 'leadership.ts',
 				find: 'if (this.#log.termAt(committed) !== this.#term || !this.#reads.start(committed)) return;',
 				replace: 'if (!this.#reads.start(committed)) return;',
+			},
+		],
+	},
+	'votes-on-probation': {
+		start: 'committed',
+		bounds: '--terms 2 --entries 0 --messages 1 --once --fast-disk --wipes 1',
+		edits: [
+			{
+				file: 'raft.ts',
+				find: 'const isVoter = this.#probation === null;',
+				replace: 'const isVoter = true;',
+			},
+			{
+				file: 'raft.ts',
+				find: 'const mayVote = this.#probation === null && (',
+				replace: 'const mayVote = (',
+			},
+		],
+	},
+	'stays-below-its-bound': {
+		start: 'ahead',
+		bounds: '--terms 2 --entries 0 --messages 1 --once --fast-disk --wipes 1',
+		isSlow: true,
+		edits: [
+			{
+				file: 'probation.ts',
+				find: 'this.#enterBound(Math.max(...answers.map((answer) => answer.term)));',
+				replace: '',
+			},
+		],
+	},
+	'keeps-its-vote-in-its-bound': {
+		start: 'fresh',
+		bounds: '--terms 1 --entries 0 --messages 2 --once --fast-disk --wipes 1',
+		isSlow: true,
+		edits: [
+			{ file: 'probation.ts', find: 'this.#hardState.voteFor(this.#options.id);', replace: '' },
+		],
+	},
+	'asks-a-majority-only': {
+		start: 'fresh',
+		bounds: '--terms 1 --entries 0 --messages 2 --once --fast-disk --wipes 1',
+		edits: [
+			{
+				file: 'probation.ts',
+				find: 'this.#answers.size < this.#options.voters.length - 1',
+				replace: 'this.#answers.size < majorityOf(this.#options.voters.length) - 1',
+			},
+		],
+	},
+	'catches-up-with-nothing': {
+		start: 'committed',
+		bounds: '--terms 3 --entries 0 --messages 1 --once --fast-disk --wipes 1',
+		edits: [
+			{
+				file: 'probation.ts',
+				find: 'this.#target !== -1 && this.#term === this.#hardState.term && reached >= this.#target;',
+				replace: 'this.#leader !== 0 && this.#term === this.#hardState.term && reached >= 0;',
+			},
+		],
+	},
+	'takes-part-while-asking': {
+		start: 'ahead',
+		bounds: '--terms 2 --entries 0 --messages 1 --once --fast-disk --wipes 1',
+		isSlow: true,
+		edits: [
+			{
+				file: 'raft.ts',
+				find: 'else if (this.#probation?.isAsking) return;',
+				replace: '',
 			},
 		],
 	},

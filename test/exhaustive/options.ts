@@ -10,12 +10,15 @@ export const help = `Explores all that can happen to three replicas within bound
     --messages N      messages in flight; of more, any may be lost (2)
     --crashes N       crashes in all (0)
     --disconnects N   streams lost, in all (0)
+    --wipes N         disks emptied, in all, one at a time (0)
+    --damages N       disks that lose the end of their log, in all, one at a time (0)
     --reads N         reads in all (0)
     --once            a message arrives at most once (otherwise: again and again)
     --fast-disk       writes are durable at once (otherwise: when it pleases the disk)
     --in-parts        appends may be taken in parts
     --asymmetric      states that differ in the replicas' names alone are different
-    --start NAME      start from disks with a past: fresh, divided, voted (fresh)
+    --start NAME      start from disks with a past: fresh, new, divided, voted,
+                      committed, ahead (fresh)
     --mutant NAME     plant a bug in the core; --mutant list names them, with bounds that suffice
     --states N        stop after so many states
     --minutes N       stop after so many minutes
@@ -46,6 +49,8 @@ export function readOptions(args: readonly string[]): RunOptions {
 			messages: number('2'),
 			crashes: number('0'),
 			disconnects: number('0'),
+			wipes: number('0'),
+			damages: number('0'),
 			reads: number('0'),
 			states: number('100000000'),
 			minutes: number('1000000'),
@@ -65,6 +70,8 @@ export function readOptions(args: readonly string[]): RunOptions {
 			| 'messages'
 			| 'crashes'
 			| 'disconnects'
+			| 'wipes'
+			| 'damages'
 			| 'reads'
 			| 'states'
 			| 'minutes',
@@ -84,6 +91,8 @@ export function readOptions(args: readonly string[]): RunOptions {
 			messages: read('messages', 1, 12),
 			crashes: read('crashes', 0, 9),
 			disconnects: read('disconnects', 0, 9),
+			wipes: read('wipes', 0, 9),
+			damages: read('damages', 0, 9),
 			reads: read('reads', 0, 9),
 			areRepeated: !values.once,
 			isDiskSlow: !values['fast-disk'],

@@ -57,6 +57,12 @@ function eventText(code: number, letters: Letters): string {
 			return `the stream to replica ${count} is lost`;
 		case EventKind.persist:
 			return `${count} writes become durable`;
+		case EventKind.wipe:
+			return 'crashes; its disk is emptied; starts again';
+		case EventKind.damage:
+			return `crashes; its disk loses all but ${count} entries; starts again`;
+		case EventKind.ask:
+			return 'on probation, it is time to ask';
 		case EventKind.crash: {
 			const memory = number === 0 ? '' : ', and remembers what was committed';
 			return `crashes when ${count} more writes are durable; starts again${memory}`;
@@ -69,6 +75,7 @@ function eventText(code: number, letters: Letters): string {
 function stateText({ raft, log, disk, writes }: ReplicaState): string {
 	const { role, term, vote, committed } = raft;
 	const saved = `disk: term ${disk.term}, vote ${disk.vote}, log [${disk.log.join(' ')}]`;
+	const standing = raft.probation === null ? '' : ', on probation';
 	const pending = writes.length === 0 ? '' : `, ${writes.length} writes under way`;
-	return `${roleNames[role]} in term ${term}, vote ${vote}, log [${log.join(' ')}], committed ${committed}; ${saved}${pending}`;
+	return `${roleNames[role]} in term ${term}, vote ${vote}, log [${log.join(' ')}], committed ${committed}; ${saved}${pending}${standing}`;
 }

@@ -9,26 +9,19 @@ import {
 	Role,
 } from '../../src/raft/types.js';
 import { type Cores, expire, resetEpoch } from './core-state.js';
+import {
+	type Disk,
+	damaged,
+	probationOf,
+	restarted,
+	soundDisk,
+	type Write,
+	wiped,
+	written,
+} from './disk.js';
 import { type Event, EventKind } from './events.js';
 import type { CoreModule } from './instrumented-core.js';
 import type { Letters } from './messages.js';
-
-/** One write: what it makes durable, and what the core is told then. Entries are terms. */
-export type Write =
-	| { readonly kind: 'hardState'; readonly term: number; readonly vote: number }
-	| { readonly kind: 'truncate'; readonly index: number }
-	| {
-			readonly kind: 'append';
-			readonly index: number;
-			readonly term: number;
-			readonly epoch: number;
-	  };
-
-export interface Disk {
-	readonly term: number;
-	readonly vote: number;
-	readonly log: readonly number[];
-}
 
 /** A read that waits: its round, and the lowest index that a linearizable answer may reflect. */
 export interface Read {
@@ -57,6 +50,22 @@ export interface Seen {
 	olderTermCommitted: boolean;
 	/** A write of an earlier epoch was completed. */
 	staleCompletion: boolean;
+	/** It is on probation no more. */
+	admission: boolean;
+}
+
+/** What may speak of a term that isn't durable: a pre-vote isn't of this term, and a bound may be too high. */
+const promiseNothing = new Set<MessageKind>([
+	MessageKind.preVote,
+	MessageKind.standing,
+	MessageKind.standingResponse,
+]);
+
+/** What an event made of a replica, and what it sent then. */
+export interface Outcome {
+	readonly state: ReplicaState;
+	readonly sent: readonly number[];
+	readonly seen: Seen;
 }
 
 /** A host for the core, as the loop of a replica is: does what outputs say, in their order. */
@@ -69,7 +78,7 @@ export class Host {
 	#id = 0;
 	#raft!: Raft;
 	#log: number[] = [];
-	#disk: Disk = { term: 0, vote: 0, log: [] };
+	#disk: Disk = soundDisk(0, 0, []);
 	#writes: Write[] = [];
 	#reads: Read[] = [];
 	#sent: number[] = [];
@@ -87,15 +96,19 @@ export class Host {
 	}
 
 	born(id: number, disk: Disk, committed: number): ReplicaState {
-		const raft = this.#cores.born(id, { ...disk, committed });
+		const probation = probationOf(disk);
+		const raft = this.#cores.born(id, { ...disk, committed, probation });
 		raft.invariants();
 		return { id, raft, log: disk.log, disk, writes: [], reads: [] };
 	}
 
 	/** The replica after the event, and what it sent. Throws if it breaks a promise that it can be held to alone. */
-	run(state: ReplicaState, event: Event): { state: ReplicaState; sent: number[]; seen: Seen } {
+	run(state: ReplicaState, event: Event): Outcome {
 		this.#take(state);
 		if (event.kind === EventKind.crash) return this.#crash(event);
+		if (event.kind === EventKind.wipe) return this.#startAgain(wiped(this.#disk), 0);
+		if (event.kind === EventKind.damage)
+			return this.#startAgain(damaged(this.#disk, event.count), 0);
 		this.#happen(event);
 		while (!this.#isDiskSlow && this.#writes.length > 0) this.#persist(this.#writes.length);
 		this.#mirrors();
@@ -137,6 +150,9 @@ export class Host {
 			case EventKind.heartbeat:
 				expire(this.#raft, 'heartbeatAt');
 				return this.#step(InputKind.tick);
+			case EventKind.ask:
+				expire(this.#raft, 'askAt');
+				return this.#step(InputKind.tick);
 			case EventKind.propose:
 				return this.#propose();
 			case EventKind.read:
@@ -152,11 +168,15 @@ export class Host {
 		}
 	}
 
-	#crash({ count, number }: Event): { state: ReplicaState; sent: number[]; seen: Seen } {
+	#crash({ count, number }: Event): Outcome {
 		const { committed, persisted } = this.#raft;
 		const remembered = number === 0 ? 0 : Math.min(committed, persisted);
 		this.#write(this.#writes.slice(0, count));
-		const state = this.born(this.#id, this.#disk, remembered);
+		return this.#startAgain(this.#disk, remembered);
+	}
+
+	#startAgain(disk: Disk, committed: number): Outcome {
+		const state = this.born(this.#id, restarted(disk), committed);
 		return { state, sent: [], seen: this.#seen };
 	}
 
@@ -186,24 +206,19 @@ export class Host {
 			this.#step(InputKind.hardStateSaved);
 		}
 		const append = done.findLast((write) => write.kind === 'append');
-		if (append === undefined) return;
-		if (append.epoch !== this.#raft.epoch) this.#seen.staleCompletion = true;
-		this.#input.index = append.index;
-		this.#input.epoch = append.epoch;
-		this.#step(InputKind.persisted);
+		if (append !== undefined) {
+			if (append.epoch !== this.#raft.epoch) this.#seen.staleCompletion = true;
+			this.#input.index = append.index;
+			this.#input.epoch = append.epoch;
+			this.#step(InputKind.persisted);
+		}
+		if (!done.some((write) => write.kind === 'admission')) return;
+		this.#seen.admission = true;
+		this.#step(InputKind.admitted);
 	}
 
 	#write(writes: readonly Write[]): void {
-		for (const write of writes) {
-			const { log } = this.#disk;
-			if (write.kind === 'hardState') this.#disk = { term: write.term, vote: write.vote, log };
-			else if (write.kind === 'truncate')
-				this.#disk = { ...this.#disk, log: log.slice(0, write.index) };
-			else {
-				assert(write.index === log.length + 1, 'the disk’s log has no gap');
-				this.#disk = { ...this.#disk, log: [...log, write.term] };
-			}
-		}
+		for (const write of writes) this.#disk = written(this.#disk, write);
 	}
 
 	/** One step, and whatever follows from it at once. */
@@ -239,6 +254,7 @@ export class Host {
 			assert(firstIndex === this.#log.length + 1, 'a proposal goes behind the log');
 			this.#append(term, epoch);
 		}
+		if (this.#output.probationOver) this.#writes.push({ kind: 'admission' });
 		for (let i = 0; i < this.#output.messageCount; i += 1)
 			this.#send(this.#output.messages[i]!, []);
 	}
@@ -270,7 +286,7 @@ export class Host {
 		const { kind, term, to, rejected, index } = message;
 		const disk = this.#disk;
 		const isAboutTerm =
-			kind !== MessageKind.preVote && (kind !== MessageKind.preVoteResponse || rejected);
+			!promiseNothing.has(kind) && (kind !== MessageKind.preVoteResponse || rejected);
 		assert(!isAboutTerm || disk.term >= term, 'a term is durable before it is spoken of');
 		const vote = disk.term === term ? disk.vote : 0;
 		if (kind === MessageKind.vote) assert(vote === this.#id, 'the candidate’s own vote is durable');
@@ -317,6 +333,6 @@ export class Host {
 function nothingSeen(): Seen {
 	return {
 		...{ truncation: false, rejection: false, readConfirmed: false },
-		...{ olderTermCommitted: false, staleCompletion: false },
+		...{ olderTermCommitted: false, staleCompletion: false, admission: false },
 	};
 }

@@ -1,8 +1,9 @@
 import { Role } from '../../src/raft/types.js';
 import { type Cores, isLeaderSilent } from './core-state.js';
+import type { Write } from './disk.js';
 import { codeOf, EventKind, eventOf } from './events.js';
 import type { Letters } from './messages.js';
-import type { Host, ReplicaState, Seen, Write } from './replica.js';
+import type { Host, ReplicaState, Seen } from './replica.js';
 import { inversesOf, permutations } from './symmetry.js';
 
 /** How far one replica may go. */
@@ -12,6 +13,8 @@ export interface ReplicaBounds {
 	readonly entries: number;
 	readonly crashes: number;
 	readonly disconnects: number;
+	readonly wipes: number;
+	readonly damages: number;
 	readonly reads: number;
 	/** May appends be taken in parts? */
 	readonly inParts: boolean;
@@ -22,6 +25,8 @@ export interface Known {
 	readonly number: number;
 	readonly state: ReplicaState;
 	readonly isLeader: boolean;
+	/** Its disk may have lost something, and it is no voter. */
+	readonly isHurt: boolean;
 	readonly term: number;
 	readonly committed: number;
 	/** What may happen to it that needs no message; without reads. */
@@ -147,6 +152,7 @@ export class Replicas {
 		this.#all.push({
 			...{ number, state, from, event, term, committed },
 			isLeader: role === Role.leader,
+			isHurt: state.disk.hurt !== 'no',
 			events: this.#events(state),
 			steps: new Map(),
 			images: new Int32Array(permutations.length).fill(-1),
@@ -157,7 +163,9 @@ export class Replicas {
 
 	#key({ id, raft, log, disk, writes, reads }: ReplicaState): string {
 		const waiting = reads.map(({ round, floor }) => `${round}:${floor}`).join();
-		const text = `${id}|${log.join()}|${disk.term},${disk.vote},${disk.log.join()}`;
+		const { hurt, lost, probations } = disk;
+		const past = `${hurt},${probations},${lost.join()}`;
+		const text = `${id}|${log.join()}|${disk.term},${disk.vote},${disk.log.join()}|${past}`;
 		return `${text}|${writes.map(keyOf).join()}|${waiting}|${this.#cores.encode(raft)}`;
 	}
 
@@ -176,15 +184,23 @@ export class Replicas {
 			for (const peer of [1, 2, 3])
 				if (peer !== id && disconnects > 0) add(EventKind.disconnect, peer);
 		} else {
-			if (raft.term < this.#bounds.terms) add(EventKind.timeOut);
+			if (raft.probation !== null) add(EventKind.ask);
+			else if (raft.term < this.#bounds.terms) add(EventKind.timeOut);
 			if (raft.leader !== 0 && !isLeaderSilent(raft)) add(EventKind.silence);
 		}
+		this.#hurts(state, add);
 		if (crashes === 0) return events;
 		for (let count = 0; count <= writes.length; count += 1) {
 			add(EventKind.crash, count);
 			if (Math.min(raft.committed, raft.persisted) > 0) add(EventKind.crash, count, 1);
 		}
 		return events;
+	}
+
+	#hurts({ disk }: ReplicaState, add: (kind: EventKind, count?: number) => void): void {
+		if (this.#bounds.wipes > 0) add(EventKind.wipe);
+		if (this.#bounds.damages === 0) return;
+		for (let kept = 0; kept <= disk.log.length; kept += 1) add(EventKind.damage, kept);
 	}
 }
 
@@ -195,12 +211,14 @@ function isSameToOthers(before: Known, after: Known): boolean {
 		before.committed === after.committed &&
 		before.isLeader === after.isLeader &&
 		is(before.state.log, after.state.log) &&
-		is(before.state.disk.log, after.state.disk.log)
+		is(before.state.disk.log, after.state.disk.log) &&
+		is(before.state.disk.lost, after.state.disk.lost)
 	);
 }
 
 function keyOf(write: Write): string {
 	if (write.kind === 'hardState') return `h${write.term}:${write.vote}`;
+	if (write.kind === 'admission') return 'o';
 	if (write.kind === 'truncate') return `t${write.index}`;
 	return `a${write.index}:${write.term}:${write.epoch}`;
 }

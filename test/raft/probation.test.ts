@@ -149,6 +149,14 @@ describe('the bound', () => {
 		expect(core.output).toMatchObject({ saveHardState: true, term: 8, vote: 1 });
 	});
 
+	it('needs an answer of everyone, not of a majority', () => {
+		const core = suspect(false, { voters: [1, 2, 3, 4, 5], log: [1, 1] });
+		for (const id of [2, 3, 4]) answer(core, id, { term: 5, index: 9 });
+		expect(core.raft).toMatchObject({ term: 1, probation: [5] });
+		answer(core, 5, { term: 8, index: 2 });
+		expect(core.raft).toMatchObject({ term: 8, probation: [] });
+	});
+
 	it('a vote that is known stays what it is; a later term of its own too', () => {
 		const voted = suspect(false, { log: [1, 1], term: 5, vote: 3 });
 		answer(voted, 2, { term: 5, index: 9 });

@@ -40,13 +40,13 @@ export async function claimIdentity(
 function requireSame(directory: string, bytes: Uint8Array, identity: Identity): void {
 	const found = parse(directory, bytes);
 	if (found.format !== FORMAT) {
-		throw new WrongDirectory(directory, `format ${found.format} is not known here`);
+		throw new WrongDirectory(directory, `format ${JSON.stringify(found.format)} is not known here`);
 	}
 	for (const field of ['cluster', 'replica', 'group'] as const) {
 		if (found[field] !== identity[field]) {
 			throw new WrongDirectory(
 				directory,
-				`it belongs to ${field} ${found[field]}, not ${identity[field]}`,
+				`it belongs to ${field} ${JSON.stringify(found[field])}, not ${identity[field]}`,
 			);
 		}
 	}

@@ -42,12 +42,17 @@ test('a log without an identity is nobody’s', async () => {
 	await expect(claim(new Machine('lost'), MINE, DIRECTORY)).rejects.toThrow('whose is it?');
 });
 
-test.each(['', '{', 'null', '[]', '{"format":2,"cluster":"orders","replica":2,"group":1}'])(
-	'damaged or of another format: %s',
-	async (text) => {
-		const machine = await fresh();
-		const { disk } = machine.options();
-		await machine.until(disk.writeSmall('/fresh/identity.json', new TextEncoder().encode(text)));
-		await expect(claim(machine, MINE)).rejects.toThrow(WrongDirectory);
-	},
-);
+test.each([
+	'',
+	'{',
+	'null',
+	'[]',
+	'{"format":2,"cluster":"orders","replica":2,"group":1}',
+	'{"format":{"toString":1}}',
+	'{"format":1,"cluster":"orders","replica":{"toString":1},"group":1}',
+])('damaged or of another format: %s', async (text) => {
+	const machine = await fresh();
+	const { disk } = machine.options();
+	await machine.until(disk.writeSmall('/fresh/identity.json', new TextEncoder().encode(text)));
+	await expect(claim(machine, MINE)).rejects.toThrow(WrongDirectory);
+});

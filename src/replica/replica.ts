@@ -258,11 +258,13 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	proposeFrame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later' {
 		this.#requireLeader();
-		const { proposals, sessions, loop } = this.#parts;
+		const { proposals, sessions, loop, applier } = this.#parts;
 		const session = batchSession(memory, offset);
 		const sequence = batchSequence(memory, offset);
 		// What is in the log already needs no space.
 		const isKnown = session !== 0 && loop.isReadyLeader;
+		// It is being applied now: nobody is told before that is done.
+		if (isKnown && sessions.indexOf(session, sequence) > applier.applied) return 'later';
 		if (isKnown && this.#isRepeated(session, sequence, waiter)) return 'taken';
 		this.#requireSpace();
 		if (session !== 0 && !isKnown) return 'later';

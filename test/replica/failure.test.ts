@@ -1,6 +1,9 @@
 import { open, readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { BatchKind } from '../../src/format/batch.js';
+import { BatchWriter } from '../../src/format/batch-writer.js';
+import { Memory } from '../../src/format/memory.js';
 import {
 	AddressInUse,
 	BadOption,
@@ -73,6 +76,18 @@ describe('rule 33: a state machine that throws', () => {
 	});
 });
 
+/** One entry of a session, as its producer sends it. */
+function sessionFrame(session: number, sequence: number): { memory: Memory; length: number } {
+	const memory = new Memory(4096);
+	const writer = new BatchWriter(1);
+	writer.begin(memory, 0, memory.size);
+	writer.add(numbered(1));
+	return {
+		memory,
+		length: writer.finish({ group: 1, session, sequence, kind: BatchKind.entries }),
+	};
+}
+
 describe('an asynchronous state machine', () => {
 	it('is never asked again before it is done', async () => {
 		let running = 0;
@@ -95,6 +110,40 @@ describe('an asynchronous state machine', () => {
 		expect(isOverlapping).toBe(false);
 		expect(seen).toHaveLength(50);
 		expect(seen).toEqual([...seen].sort((a, b) => a - b));
+	});
+
+	it('is waited for by a batch that a session sends again while it is applied', async () => {
+		let finish = () => {};
+		let begun = 0;
+		const slow: ReplicaOptions['stateMachine'] = {
+			apply: () => {
+				begun += 1;
+				return new Promise<undefined>((resolve) => {
+					finish = () => resolve(undefined);
+				});
+			},
+		};
+		cluster = await Cluster.open(1, () => ({ stateMachine: slow }));
+		const leader = await cluster.leader();
+		const frame = sessionFrame(77, 1);
+		const told: string[] = [];
+		const send = (name: string) => {
+			const waiter = {
+				count: 1,
+				applied: () => told.push(name),
+				failed: () => told.push('failed'),
+			};
+			return leader.proposeFrame(frame.memory, 0, frame.length, waiter);
+		};
+		await until('the leader is ready', () => send('first') === 'taken');
+		await until('it is being applied', () => begun === 1);
+		expect(send('again')).toBe('later');
+		expect(told).toEqual([]);
+		finish();
+		await until('the first is told', () => told.length === 1);
+		expect(send('again')).toBe('taken');
+		expect(told).toEqual(['first', 'again']);
+		expect(begun).toBe(1);
 	});
 
 	it('that takes its time stops neither the others nor a change of leader', async () => {

@@ -125,13 +125,16 @@ test('a replica that leaves something out is left for another', async () => {
 			if (message.kind === MessageFrameKind.tailRequest) guest.batch(message.index + 1, ['no']);
 		},
 	});
-	const remote = client([liar, await replica(2, serving(LAST))]);
-	const found: number[] = [];
-	for await (const { index } of remote.tail()) {
-		found.push(index);
-		if (index === LAST) break;
+	const honest = await replica(2, serving(LAST));
+	// Chance decides whom a tail asks first.
+	for (let i = 0; i < 12; i++) {
+		const found: number[] = [];
+		for await (const { index } of client([liar, honest]).tail()) {
+			found.push(index);
+			if (index === LAST) break;
+		}
+		expect(found).toEqual(indexes(1, LAST));
 	}
-	expect(found).toEqual(indexes(1, LAST));
 });
 
 test('what is compacted: the default begins behind it, an index that was asked for is an error', async () => {

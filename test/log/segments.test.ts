@@ -7,6 +7,8 @@ async function grow(log: LogUnderTest, segments: number): Promise<void> {
 	while (log.counter('segmentsLive') < segments) {
 		log.append(900);
 		await log.settle();
+		// One that has stopped would never grow.
+		expect(log.failures).toEqual([]);
 	}
 	log.commit(log.required);
 }

@@ -128,6 +128,34 @@ describe('a native file', () => {
 		});
 	});
 
+	test("replaces a small file in the only order that a power failure can't break", async () => {
+		vi.resetModules();
+		const steps: string[] = [];
+		const fsync = vi.spyOn(fs, 'fsync').mockImplementation((descriptor, done) => {
+			steps.push(`sync of ${fs.fstatSync(descriptor).isDirectory() ? 'the directory' : 'a file'}`);
+			done(null);
+		});
+		const { NativeDisk: WatchedDisk } = await import('../../native-free-io/disk.js');
+		const open = fs.promises.open;
+		vi.spyOn(fs.promises, 'open').mockImplementation(async (...of: Parameters<typeof open>) => {
+			const handle = await open(...of);
+			const { sync } = handle;
+			handle.sync = async () => {
+				steps.push(`sync of ${(await handle.stat()).size} bytes`);
+				await sync.call(handle);
+			};
+			return handle;
+		});
+		const rename = fs.promises.rename;
+		vi.spyOn(fs.promises, 'rename').mockImplementation(async (...of) => {
+			steps.push('rename');
+			await rename(...of);
+		});
+		await new WatchedDisk().writeSmall(join(directory, 'small'), pattern(5, 1));
+		expect(steps).toEqual(['sync of 5 bytes', 'rename', 'sync of the directory']);
+		fsync.mockRestore();
+	});
+
 	test('leaves no half-written small file when there is an error', async () => {
 		const path = join(directory, 'small');
 		fs.mkdirSync(path);

@@ -100,6 +100,13 @@ describe('rule 5: term and vote are durable before any message that depends on t
 		expect(core.receive('vote', 2)).toEqual([{ is: 'voteResponse', to: 2, term: 1 }]);
 	});
 
+	it('a vote in a term that is durable already waits for the disk too', () => {
+		const core = new Core({ term: 1 });
+		expect(core.receive('vote', 2)).toEqual([]);
+		expect(core.output).toMatchObject({ saveHardState: true, term: 1, vote: 2 });
+		expect(core.saved()).toEqual([{ is: 'voteResponse', to: 2, term: 1 }]);
+	});
+
 	it('an older hard state that becomes durable gives no vote', () => {
 		const core = new Core();
 		core.receive('voteResponse', 3, { term: 1, rejected: true });
@@ -324,5 +331,18 @@ describe('rule 10: a leader whose own disk makes no progress steps down', () => 
 			core.persisted(index);
 		}
 		expect(core.raft.role).toBe(Role.leader);
+	});
+
+	it('nor does one stand whose disk is stuck: it could not keep a term’s promises', () => {
+		const core = new Core().follow(1, { batches: [[1, 1]] });
+		for (let passed = 0; passed <= 2 * electionTimeoutMs; passed += 10) {
+			core.tick(10);
+			core.receive('append', 2, { index: 1, logTerm: 1 });
+		}
+		for (let passed = 0; passed < 4 * electionTimeoutMs; passed += 10) core.tick(10);
+		expect(core.raft.role).toBe(Role.follower);
+		core.persisted(1);
+		core.wait();
+		expect(core.raft.role).toBe(Role.preCandidate);
 	});
 });

@@ -97,7 +97,7 @@ describe('an asynchronous state machine', () => {
 			async apply(batch) {
 				running += 1;
 				isOverlapping ||= running > 1;
-				await pause(1);
+				await pause(5);
 				const results = range(0, batch.count).map((i) => batch.index + i);
 				seen.push(...results);
 				running -= 1;
@@ -105,7 +105,14 @@ describe('an asynchronous state machine', () => {
 			},
 		};
 		cluster = await Cluster.open(3, (id) => (id === 1 ? { stateMachine: slow } : {}));
-		for (const n of range(0, 50)) await (await cluster.leader()).propose(numbered(n));
+		const leader = await cluster.leader();
+		const proposals: Promise<unknown>[] = [];
+		// Each in a turn of its own, and none waits for the one before: batches come faster than they are applied.
+		for (const n of range(0, 50)) {
+			proposals.push(leader.propose(numbered(n)));
+			await pause(1);
+		}
+		await Promise.all(proposals);
 		await cluster.settled();
 		expect(isOverlapping).toBe(false);
 		expect(seen).toHaveLength(50);

@@ -124,7 +124,7 @@ describe('a replica whose disk is wiped', () => {
 		await cluster.stop(1);
 		await rm(join(cluster.directoryOf(1), what), { recursive: true });
 		await propose(50, 60);
-		await cluster.start(1);
+		expect(standing(await cluster.start(1))).toBe('asking');
 		await settledVoters(range(0, 60));
 	});
 

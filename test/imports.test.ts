@@ -165,7 +165,7 @@ function startedByScripts(): string[] {
 		const code = withoutComments(readFileSync(join(root, 'scripts', name), 'utf8'));
 		return [...code.matchAll(/'([^'\s]+\.[jt]s)'/g)].map(([, path]) =>
 			path!
-				.replace(/^(?:\.\.?\/)*(?:dist\/(?:(?:sim|torture|explore)\/)?)?/, '')
+				.replace(/^(?:\.\.?\/)*(?:dist\/(?:(?:sim|torture|explore|mutants)\/)?)?/, '')
 				.replace(/\.js$/, '.ts'),
 		);
 	});

@@ -1,0 +1,28 @@
+import { callerMutants } from './caller-mutants.js';
+import { formatMutants } from './format-mutants.js';
+import { logMutants } from './log-mutants.js';
+import type { Mutant, NotPlanted } from './mutant.js';
+import { probationMutants } from './probation-mutants.js';
+import { raftMutants } from './raft-mutants.js';
+import { replicaMutants } from './replica-mutants.js';
+
+export const mutants: readonly Mutant[] = [
+	...raftMutants,
+	...logMutants,
+	...probationMutants,
+	...formatMutants,
+	...replicaMutants,
+	...callerMutants,
+];
+
+export const notPlanted: readonly NotPlanted[] = [
+	{
+		rule: 11,
+		why: 'the voters of a group are fixed when it is made; nothing changes membership yet.',
+	},
+	{
+		rule: 12,
+		why: 'no snapshot is sent yet; a follower that needs what is dropped is told of, and stays behind.',
+	},
+	{ rule: 18, why: 'there are no lease reads; every read asks a majority.' },
+];

@@ -1,0 +1,166 @@
+import { type Mutant, mutant, seeds, tests } from './mutant.js';
+
+const SAFETY = 'test/replica/safety.test.ts';
+const SESSIONS = 'test/replica/sessions.test.ts';
+const PROPOSE = 'test/replica/propose.test.ts';
+const FAILURE = 'test/replica/failure.test.ts';
+const PRODUCER = 'test/client/producer.test.ts';
+const READER = 'test/client/reader.test.ts';
+const TAIL = 'test/client/tail.test.ts';
+const APPLIER = 'src/replica/applier.ts';
+const LOOP = 'src/replica/loop.ts';
+const PROPOSALS = 'src/replica/proposals.ts';
+const REPLICA = 'src/replica/replica.ts';
+const TABLE = 'src/replica/sessions.ts';
+const CLIENT_PRODUCER = 'src/client/producer.ts';
+
+/** What callers are told, and what becomes of what they ask for: rules 16 and 19 to 21. */
+export const callerMutants: readonly Mutant[] = [
+	// ---- Sessions
+	mutant(
+		'sessions-forget',
+		19,
+		TABLE,
+		'if (known !== undefined && sequence <= known.sequence) return false;',
+		'',
+		tests(SESSIONS, /^rule 19:/),
+	),
+	mutant(
+		'what-is-in-flight-is-taken-again',
+		19,
+		TABLE,
+		"if (sequence <= accepted) return 'in-flight';",
+		"if (sequence <= accepted) return 'next';",
+		tests(SESSIONS, /^rule 19:/),
+	),
+	mutant(
+		'accepted-outlives-leadership',
+		19,
+		TABLE,
+		'this.#accepted.clear();',
+		'',
+		tests(SESSIONS, /^rule 19:/),
+	),
+	mutant(
+		'sessions-expire-by-first-use',
+		19,
+		TABLE,
+		'\t\tthis.#applied.delete(session);\n\t\tthis.#applied.set(session, entry);',
+		'\t\tthis.#applied.set(session, entry);',
+		tests(SESSIONS, /^rule 19: .*forgotten last/),
+	),
+	mutant(
+		'sessions-without-limit',
+		30,
+		TABLE,
+		'if (this.#applied.size > this.#sessionsMax) this.#forgetOldest();',
+		'',
+		tests(SESSIONS, /as many as may be/),
+	),
+	mutant(
+		'new-leader-judges-sessions-at-once',
+		19,
+		REPLICA,
+		'const isKnown = session !== 0 && loop.isReadyLeader;',
+		'const isKnown = session !== 0;',
+		tests(SAFETY, /^rule 19:/, 'rule 19'),
+	),
+	mutant(
+		'frame-without-session-sent-again',
+		19,
+		CLIENT_PRODUCER,
+		"if (!this.#hasSession) this.#fail(frame, new UnknownOutcome('the connection was lost'));",
+		'',
+		tests(PRODUCER, /without a session a lost connection/),
+	),
+	mutant(
+		'session-sent-again-under-a-new-name',
+		19,
+		CLIENT_PRODUCER,
+		'if (!frame.isSent || frame.isDone) continue;',
+		'this.#session += 1;\n\t\t\tif (!frame.isSent || frame.isDone) continue;',
+		tests(PRODUCER, /connection lost in the middle of the pipeline|deposed half-way/),
+	),
+
+	// ---- Outcomes
+	mutant(
+		'unknown-told-as-refused',
+		20,
+		PROPOSALS,
+		'const unknown = new UnknownOutcome(why);',
+		'const unknown = notProposed;',
+		tests(PROPOSE, /when it is closed, what is under way is unknown/, 'when it is closed'),
+		seeds(60, /was refused, and is applied|is refused \(.*, and applied/),
+	),
+	mutant(
+		'result-of-another-proposal',
+		20,
+		PROPOSALS,
+		'if (frame === undefined || frame.firstIndex !== batch.index) return;',
+		'if (frame === undefined) return;',
+		seeds(60, /and not applied|is given the result|a leader applies what it proposed/),
+	),
+	mutant(
+		'aborted-told-as-refused',
+		20,
+		REPLICA,
+		"return abortable(promise, signal, () => new UnknownOutcome('the caller gave up waiting'));",
+		'return abortable(promise, signal, () => new NotLeader(0));',
+		tests(PROPOSE, /an aborted proposal says that its outcome is unknown/, 'aborted'),
+		seeds(60, /was refused, and is applied|is refused \(.*, and applied/),
+	),
+	mutant(
+		'timed-out-told-as-never-sent',
+		20,
+		CLIENT_PRODUCER,
+		'const unavailable = new Unavailable(why);\n\t\tthis.#failAll((frame) =>\n\t\t\tframe !== null && frame.attempts > 0 ? new UnknownOutcome(why) : unavailable,\n\t\t);',
+		'const unavailable = new Unavailable(why);\n\t\tthis.#failAll(() => unavailable);',
+		tests(PRODUCER, /nobody answers: unavailable if it was never sent, unknown if it was/),
+	),
+	mutant(
+		'resolved-at-append',
+		21,
+		LOOP,
+		'proposals.appended(frame, firstIndex, term);',
+		'proposals.appended(frame, firstIndex, term);\n\t\t\tfor (const waiter of frame.waiters) waiter.applied(firstIndex, term, undefined, 0);',
+		seeds(20, /and not applied|is given the result/),
+	),
+	mutant(
+		'resolved-before-an-apply-that-takes-time',
+		21,
+		APPLIER,
+		'if (!(results instanceof Promise)) return this.#finish(results);',
+		'return this.#finish(results instanceof Promise ? undefined : results);',
+		tests(FAILURE, /^an asynchronous state machine is never asked again/, 'is never asked again'),
+		seeds(
+			60,
+			/and not applied|is given the result|one batch is applied at a time|goes on after a throw/,
+		),
+	),
+
+	// ---- A client's connections
+	mutant(
+		'client-believes-any-replica',
+		31,
+		'src/client/link.ts',
+		'} else if (hello.from !== this.replica) {',
+		'} else if (hello.from < 0) {',
+		tests(PRODUCER, /a replica with the id of another/, 'with the id of another'),
+	),
+	mutant(
+		'lost-read-is-not-asked-again',
+		16,
+		'src/client/reader.ts',
+		'for (const read of this.#reads.values()) read.isSent = false;',
+		'',
+		tests(READER, /a read whose connection is lost is asked again/, 'connection is lost'),
+	),
+	mutant(
+		'tail-leaves-a-gap',
+		20,
+		'src/client/tail.ts',
+		'if (first > this.#next) {',
+		'if (first < 0) {',
+		tests(TAIL, /a replica that leaves something out/, 'leaves something out'),
+	),
+];

@@ -59,6 +59,8 @@ const WORD = {
 
 export const batchHeaderChecksum = (m: Memory, at: number) =>
 	m.words[(at >>> 2) + WORD.headerChecksum]!;
+export const batchPayloadChecksum = (m: Memory, at: number) =>
+	m.words[(at >>> 2) + WORD.payloadChecksum]!;
 export const batchTerm = (m: Memory, at: number) => readUint64(m.words, (at >>> 2) + WORD.term);
 export const batchIndex = (m: Memory, at: number) => readUint64(m.words, (at >>> 2) + WORD.index);
 export const batchParent = (m: Memory, at: number) => m.words[(at >>> 2) + WORD.parent]!;
@@ -166,6 +168,11 @@ export function isBatch(m: Memory, at: number): boolean {
 	return hasPrologue(m, at, BATCH_PROLOGUE);
 }
 
+/** Whether the header of the batch at `at` is undamaged, whatever follows it (96 bytes are there). */
+export function isBatchHeader(m: Memory, at: number): boolean {
+	return m.words[(at >>> 2) + WORD.headerChecksum] === headerChecksum(m, at);
+}
+
 /**
  * The door for a batch: every one that came from a socket or a disk passes it once, and nothing else of it is
  * looked at before. All `length` bytes are there; the prologue was recognised.
@@ -195,7 +202,7 @@ function layoutFault(m: Memory, at: number, length: number): string | null {
 
 function checksumFault(m: Memory, at: number, length: number): string | null {
 	const word = at >>> 2;
-	if (m.words[word + WORD.headerChecksum] !== headerChecksum(m, at)) return 'header checksum';
+	if (!isBatchHeader(m, at)) return 'header checksum';
 	const sum = payloadChecksum(m.bytes, at + HEADER_END, at + length);
 	if (m.words[word + WORD.payloadChecksum] !== sum) return 'payload checksum';
 	return null;

@@ -46,3 +46,15 @@ function fold(crc: number, bytes: Uint8Array, at: number): number {
 		TABLES[bytes[at + 7]!]!
 	);
 }
+
+/** The CRC-32 is linear: flipping one bit of `length` bytes changes it by an amount that depends on nothing but how far
+ * from the end the bit is.
+ * @returns the bit (from 0, eight to a byte, the lowest first) whose flip changes it by `difference`, or -1 */
+export function crc32BitOf(difference: number, length: number): number {
+	let change = 1;
+	for (let bit = 8 * length - 1; bit >= 0; bit--) {
+		change = change & 1 ? (change >>> 1) ^ 0xedb88320 : change >>> 1;
+		if (change >>> 0 === difference) return bit;
+	}
+	return -1;
+}

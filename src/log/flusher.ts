@@ -7,12 +7,18 @@ import {
 	writeSegmentHeader,
 } from '../format/segment-frames.js';
 import type { Slab } from '../format/slab.js';
-import type { DiskFile } from '../io.js';
+import type { DiskFile, Timer } from '../io.js';
 import type { LogIndex } from './log-index.js';
 import { PendingBatches } from './pending-batches.js';
 import type { RecoveredFiles } from './recovery.js';
 import type { LiveSegment, SegmentStore } from './segment-store.js';
 import type { LogOptions, LogPosition } from './types.js';
+
+/**
+ * So long after the last flush the log is sealed. Longer than the pauses of a load that goes on, and between 50 and
+ * 100 ms, at which a producer's timer is likely to bring the next batch: it shall not find a seal being written.
+ */
+export const SEAL_AFTER_MS = 70;
 
 /** Told when a flush is durable. */
 export type OnPersisted = (index: number, epoch: number, term: number, vote: number) => void;
@@ -21,6 +27,9 @@ export type OnPersisted = (index: number, epoch: number, term: number, vote: num
  * Writes batches and hard state: one flush in flight, and everything that comes meanwhile joins the next one.
  *
  *     append, setHardState, truncate  ->  pending  ->  one writev [header] mark batch batch ...  ->  onPersisted
+ *
+ * A mark behind a flush proves that it was complete. So that the last one has it too, an empty mark follows when
+ * nothing else does: the *seal*, once for each time that the log falls idle, and before it is closed.
  *
  * Who owns what: the flusher holds each pending batch's slab until its flush is done.
  */
@@ -40,6 +49,8 @@ export class Flusher {
 
 	#file: DiskFile | null = null;
 	#segment = 0;
+	/** What the file had when the segment was begun. */
+	#fileBytes = 0;
 	/** Where the next flush goes in the segment. */
 	#position: number;
 	#sequence: number;
@@ -62,12 +73,17 @@ export class Flusher {
 	/** The lowest index the log was cut to since the flush in flight began. */
 	#cutTo = Number.POSITIVE_INFINITY;
 	#scheduled = false;
+	/** The last flush, in flight or durable, is a seal, or there never was one. */
+	#isSealed: boolean;
+	#sealTimer: Timer | null = null;
 	/** Set once it is being closed. */
 	#onStopped: (() => void) | null = null;
 
 	/** For metrics. */
 	flushes = 0;
 	flushedBytes = 0;
+	/** Not counted among the flushes. */
+	seals = 0;
 	segmentWaits = 0;
 
 	constructor(
@@ -88,6 +104,7 @@ export class Flusher {
 		this.#base = files.recovered.end;
 		this.#term = this.#savedTerm = files.recovered.term;
 		this.#vote = this.#savedVote = files.recovered.vote;
+		this.#isSealed = files.isSealed;
 		this.#headAndMark = this.#heads.bytes;
 		this.#markAlone = this.#heads.slice(SEGMENT_HEADER_BYTES, FLUSH_MARK_BYTES);
 	}
@@ -97,6 +114,7 @@ export class Flusher {
 		if (last === undefined) return;
 		this.#file = await this.#store.openFile(last.number);
 		this.#segment = last.number;
+		this.#sealSoon();
 	}
 
 	/** Batches handed over and not yet durable. */
@@ -153,12 +171,33 @@ export class Flusher {
 	}
 
 	#pump(): void {
+		if (this.#pending.count > 0 || this.#isHardStateDirty) return this.#next();
+		this.#state = 'idle';
+		if (this.#onStopped === null) this.#sealSoon();
+		else if (this.#needsSeal) this.#next();
+		else this.#stop();
+	}
+
+	/** Where writes reach the disk in any order, one behind another proves nothing. */
+	get #needsSeal(): boolean {
+		return !this.#isSealed && this.#options.durability === 'sync';
+	}
+
+	/** One timer for many flushes: while they go on, it is neither cancelled nor set anew for each. */
+	#sealSoon(): void {
+		if (!this.#needsSeal || this.#sealTimer !== null) return;
+		const { flushes } = this;
+		this.#sealTimer = this.#options.clock.after(SEAL_AFTER_MS, () => {
+			this.#sealTimer = null;
+			if (this.#state !== 'idle') return;
+			if (this.flushes === flushes) this.#next();
+			else this.#sealSoon();
+		});
+	}
+
+	/** Writes what is pending; if nothing is, a seal. */
+	#next(): void {
 		const first = this.#pending.count === 0 ? 0 : this.#pending.firstLength;
-		if (first === 0 && !this.#isHardStateDirty) {
-			this.#state = 'idle';
-			if (this.#onStopped !== null) this.#stop();
-			return;
-		}
 		const isNewSegment =
 			this.#file === null ||
 			this.#position + FLUSH_MARK_BYTES + first > this.#options.limits.segmentBytes;
@@ -173,8 +212,11 @@ export class Flusher {
 		this.#state = 'opening';
 		this.#store
 			.openFile(next)
-			.then((file) => {
+			.then(async (file) => {
+				// It may have been made when `segmentBytes` was another; what the header says is held against it.
+				const size = await file.size();
 				if (this.#state !== 'opening') return file.close();
+				this.#fileBytes = Math.min(size, this.#options.limits.segmentBytes);
 				// All that was written to the old one is durable: how its closing ends says nothing about it.
 				this.#file?.close().catch(() => {});
 				this.#file = file;
@@ -212,6 +254,7 @@ export class Flusher {
 		if (isNewSegment) this.#writeHeader();
 		this.#writeMark();
 		const position = this.#position;
+		this.#isSealed = this.#flushBatches === 0 && !this.#isHardStateDirty;
 		this.#state = 'writing';
 		const term = this.#term;
 		const vote = this.#vote;
@@ -235,7 +278,7 @@ export class Flusher {
 			baseTerm: this.#base.term,
 			segment: this.#segment,
 			sequence: this.#sequence,
-			bytes: this.#options.limits.segmentBytes,
+			bytes: this.#fileBytes,
 			salt: this.#salt,
 		});
 	}
@@ -258,8 +301,6 @@ export class Flusher {
 	}
 
 	#flushed(batchesPosition: number, term: number, vote: number): void {
-		this.flushes += 1;
-		this.flushedBytes += this.#flushBytes;
 		this.#position = batchesPosition + this.#flushBytes;
 		this.#savedTerm = term;
 		this.#savedVote = vote;
@@ -270,13 +311,16 @@ export class Flusher {
 		}
 		const { lastIndex, epoch } = this.#settle(batchesPosition);
 		this.#state = 'idle';
-		this.#onPersisted(lastIndex, epoch, term, vote);
+		if (this.#isSealed) this.seals += 1;
+		else this.#onPersisted(lastIndex, epoch, term, vote);
 		// What the completion brought joins the next flush, which begins at once.
 		if (this.#state === 'idle') this.#pump();
 	}
 
 	/** Enters the written batches in the index and lets go of their slabs. */
 	#settle(batchesPosition: number): { lastIndex: number; epoch: number } {
+		if (!this.#isSealed) this.flushes += 1;
+		this.flushedBytes += this.#flushBytes;
 		let position = batchesPosition;
 		let lastIndex = 0;
 		let epoch = 0;
@@ -310,6 +354,7 @@ export class Flusher {
 
 	#stop(): void {
 		this.#state = 'stopped';
+		this.#sealTimer?.cancel();
 		this.#pending.popAbove(0);
 		this.#onStopped?.();
 	}

@@ -150,6 +150,7 @@ export class Log {
 	counters(): Record<string, number> {
 		return {
 			flushes: this.#flusher.flushes,
+			seals: this.#flusher.seals,
 			flushedBytes: this.#flusher.flushedBytes,
 			segmentWaits: this.#flusher.segmentWaits,
 			segmentsCreated: this.#store.created,

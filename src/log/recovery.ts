@@ -1,13 +1,11 @@
 /**
  * Opens what a crash, a clean stop or a failing disk left behind.
  *
- * One flush is in flight at a time, so a flush with a later one behind it was complete: if it isn't whole now,
- * data that may have been acknowledged is hurt. That is `Corruption`: nothing is cut and nothing is written.
- * A damaged flush with nothing behind it is the one that the crash interrupted; nobody was told that it was
- * durable, so its damaged part is cut off.
+ * Damage to what may have been acknowledged is `Corruption` (`verdict.ts`): nothing is cut and nothing is written.
+ * Otherwise a damaged flush is the one that the crash interrupted; nobody was told that it was durable, so its
+ * damaged part is cut off.
  */
 
-import { assert } from '../assert.js';
 import { Corruption, WrongDirectory } from '../errors.js';
 import { batchCount, batchIndex, batchTerm, batchTime } from '../format/batch.js';
 import { Memory } from '../format/memory.js';
@@ -19,11 +17,12 @@ import {
 	writeFlushMark,
 } from '../format/segment-frames.js';
 import { LogIndex } from './log-index.js';
-import { findLaterMark, LogScan, type LogVisitor, type ScanStop } from './scan.js';
+import { LogScan, type LogVisitor, type ScanStop } from './scan.js';
 import { type LiveSegment, type SegmentStore, writeSlices } from './segment-store.js';
-import { SegmentWindow } from './segment-window.js';
+import { withWindow } from './segment-window.js';
 import { setAside } from './set-aside.js';
 import type { LogOptions, Recovered } from './types.js';
+import { refuseCorruption } from './verdict.js';
 
 /** The state of a log's files after recovery: where the flusher goes on. */
 export interface RecoveredFiles {
@@ -35,6 +34,8 @@ export interface RecoveredFiles {
 	readonly position: number;
 	readonly nextSequence: number;
 	readonly salt: number;
+	/** A seal is the last flush, or there was none. */
+	readonly isSealed: boolean;
 }
 
 /** Gathers what the rest of the engine must know about the log that is scanned. */
@@ -134,11 +135,10 @@ async function recoverFrom(
 	}
 	const stop = scan.stop;
 	requireContiguous(numbers, store);
-	await refuseCorruption(options, store, numbers, stop, memory);
+	await refuseCorruption({ options, store, numbers, stop, memory });
 	const live = gatherer.live.filter((segment) => segment.number <= stop.segment);
-	const tornBytes = await cutTornFlush(options, store, stop);
+	const tornBytes = await rewriteLastFlush(options, store, stop, memory);
 	await makeDurable(options, store, live);
-	await rewriteLastFlush(options, store, stop, memory);
 	return {
 		recovered: {
 			base: stop.base,
@@ -156,6 +156,7 @@ async function recoverFrom(
 		position: stop.position,
 		nextSequence: stop.nextSequence,
 		salt: stop.salt === -1 ? options.newSalt : stop.salt,
+		isSealed: stop.mark === null || (stop.isSeal && tornBytes === 0),
 	};
 }
 
@@ -173,54 +174,33 @@ function requireContiguous(numbers: readonly number[], store: SegmentStore): voi
 	}
 }
 
-/** Throws if a flush exists that was written after the one that isn't whole. */
-async function refuseCorruption(
+/**
+ * Makes a torn flush a whole one that ends before the damage, and writes the last flush where it is once more: if a
+ * write or a sync of it failed, the kernel may show it, take it for clean and write it never, whatever is synced by a
+ * process that comes later. If this is torn too, nothing is lost: the bytes are the same. What a seal is behind was
+ * durable before.
+ * @returns the bytes cut off
+ */
+async function rewriteLastFlush(
 	options: LogOptions,
 	store: SegmentStore,
-	numbers: readonly number[],
 	stop: ScanStop,
 	memory: Memory,
-): Promise<void> {
-	// Segments are dropped only once the next one's first flush is durable.
-	if (stop.mark === null && numbers.length > 0 && numbers[0] !== 1) {
-		throw new Corruption(store.path(numbers[0]!), 0, 'the first segment has no valid flush');
-	}
-	const where = store.path(stop.segment === 0 ? 1 : stop.segment);
-	const at = stop.damage?.position ?? stop.position;
-	if (stop.damage?.isImpossible) throw new Corruption(where, at, stop.damage.what);
-	for (const number of numbers.filter((candidate) => candidate >= stop.segment)) {
-		const from = number === stop.segment ? stop.position : 0;
-		// The interrupted flush, if it is the first of a segment, may have left its own mark without the
-		// segment's header.
-		const isInterrupted = stop.damage === null && number === stop.segment + 1;
-		const sequence = stop.nextSequence + (isInterrupted ? 1 : 0);
-		const found = await withWindow(options, store, number, memory, (window) =>
-			findLaterMark(window, number, from, sequence, stop.salt),
-		);
-		if (found === null) continue;
-		if (stop.damage === null && number > stop.segment) {
-			// Not where the later mark lies, which may be whole: where the log should have gone on.
-			const next = store.path(stop.segment + 1);
-			throw new Corruption(next, 0, `its beginning is damaged, but ${found}`);
-		}
-		const what = stop.damage?.what ?? `flush ${stop.nextSequence} is damaged`;
-		throw new Corruption(where, at, `${what}, but ${found}`);
-	}
-}
-
-/** Makes a torn flush a whole one that ends before the damage. @returns the bytes cut off */
-async function cutTornFlush(
-	options: LogOptions,
-	store: SegmentStore,
-	stop: ScanStop,
 ): Promise<number> {
-	if (stop.damage === null || stop.mark === null) return 0;
+	if (stop.mark === null) return 0;
 	const bytes = stop.position - stop.markPosition - FLUSH_MARK_BYTES;
-	const memory = new Memory(FLUSH_MARK_BYTES);
-	writeFlushMark(memory, 0, { ...stop.mark, bytes });
+	if (stop.isSeal) return 0;
+	const isFirst = stop.markPosition === SEGMENT_HEADER_BYTES;
+	const start = isFirst ? 0 : stop.markPosition;
 	const file = await options.disk.open(store.path(stop.segment), 'write', true);
 	try {
-		await writeSlices(file, [memory.bytes], stop.markPosition);
+		for (let position = start; position < stop.position; position += memory.size) {
+			await file.read(memory.bytes, position);
+			const mark = stop.markPosition - position;
+			if (mark >= 0) writeFlushMark(memory, mark, { ...stop.mark, bytes });
+			const length = Math.min(memory.size, stop.position - position);
+			await writeSlices(file, [memory.slice(0, length)], position);
+		}
 	} finally {
 		await file.close();
 	}
@@ -241,48 +221,5 @@ async function makeDurable(
 		} finally {
 			await file.close();
 		}
-	}
-}
-
-/** Of a log whose flushes are durable one after the other only the last may not be. It is written again: after a sync
- * that failed, the kernel takes for clean what never reached the disk, so that the sync above proves nothing about it
- * to a process that comes later. */
-async function rewriteLastFlush(
-	options: LogOptions,
-	store: SegmentStore,
-	stop: ScanStop,
-	memory: Memory,
-): Promise<void> {
-	if (stop.mark === null) return;
-	const isFirst = stop.markPosition === SEGMENT_HEADER_BYTES;
-	let position = isFirst ? 0 : stop.markPosition;
-	await withWindow(options, store, stop.segment, memory, async (window) => {
-		const file = await options.disk.open(store.path(stop.segment), 'write', true);
-		try {
-			while (position < stop.position) {
-				const there = await window.load(position, FLUSH_MARK_BYTES);
-				const bytes = Math.min(there, stop.position - position);
-				assert(bytes > 0, 'what was scanned can be read');
-				await writeSlices(file, [window.memory.slice(window.offsetOf(position), bytes)], position);
-				position += bytes;
-			}
-		} finally {
-			await file.close();
-		}
-	});
-}
-
-async function withWindow<T>(
-	options: LogOptions,
-	store: SegmentStore,
-	number: number,
-	memory: Memory,
-	use: (window: SegmentWindow) => Promise<T>,
-): Promise<T> {
-	const file = await options.disk.open(store.path(number), 'read', false);
-	try {
-		return await use(new SegmentWindow(file, memory));
-	} finally {
-		await file.close();
 	}
 }

@@ -1,14 +1,18 @@
 import { BadOption } from '../errors.js';
 import {
+	BATCH_BYTES_MIN,
 	batchCount,
 	batchFault,
 	batchHeaderChecksum,
 	batchIndex,
+	batchLastIndex,
+	batchLength,
 	batchParent,
+	batchPayloadLength,
 	batchTerm,
 	isBatch,
 } from '../format/batch.js';
-import { FRAME_BYTES_MIN, frameLength, isPlausibleLength } from '../format/frame.js';
+import { frameLength, isPlausibleLength } from '../format/frame.js';
 import type { Memory } from '../format/memory.js';
 import {
 	FLUSH_MARK_BYTES,
@@ -54,6 +58,10 @@ export interface ScanStop {
 	/** The last whole mark, and its position; null in a log that never had a flush. */
 	readonly mark: FlushMarkNumbers | null;
 	readonly markPosition: number;
+	/** The last flush is a seal: a mark that says nothing new. */
+	readonly isSeal: boolean;
+	/** How long the segment's file was when it was begun. */
+	readonly fileBytes: number;
 	readonly end: LogPosition;
 	readonly base: LogPosition;
 	/** Sequence of the flush that was not found. */
@@ -76,6 +84,8 @@ export class LogScan {
 	#sequence = 1;
 	#mark: FlushMarkNumbers | null = null;
 	#markPosition = 0;
+	#isSeal = false;
+	#fileBytes = 0;
 	#damage: Damage | null = null;
 	#group = 0;
 	/** The log's; -1 before the first segment. */
@@ -100,8 +110,13 @@ export class LogScan {
 			this.#beginAt(header);
 		} else if (!this.#goesOn(header, number)) return false;
 		// The header and the segment's first flush are one write: without that flush, the header means nothing.
-		const before = { segment: this.#segment, position: this.#position };
+		const before = {
+			segment: this.#segment,
+			position: this.#position,
+			fileBytes: this.#fileBytes,
+		};
 		this.#segment = number;
+		this.#fileBytes = header.bytes;
 		this.#position = SEGMENT_HEADER_BYTES;
 		this.#visitor.segment?.(header);
 		let flushes = 0;
@@ -109,6 +124,7 @@ export class LogScan {
 		if (flushes === 0 && this.#damage === null && before.segment !== 0) {
 			this.#segment = before.segment;
 			this.#position = before.position;
+			this.#fileBytes = before.fileBytes;
 			return false;
 		}
 		return this.#damage === null;
@@ -146,6 +162,7 @@ export class LogScan {
 		const mark = readFlushMark(window.memory, window.offsetOf(start));
 		if (mark.sequence !== this.#sequence || mark.salt !== this.#salt) return false;
 		this.#sequence += 1;
+		this.#isSeal = this.#mark !== null && isSeal(mark, this.#mark, this.end.index);
 		this.#mark = mark;
 		this.#markPosition = start;
 		this.#position = start + FLUSH_MARK_BYTES;
@@ -195,7 +212,7 @@ export class LogScan {
 	async #scanBatch(window: SegmentWindow, flushEnd: number): Promise<string | null> {
 		const start = this.#position;
 		const room = flushEnd - start;
-		if (room < FRAME_BYTES_MIN || (await window.load(start, FRAME_BYTES_MIN)) < FRAME_BYTES_MIN) {
+		if (room < BATCH_BYTES_MIN || (await window.load(start, BATCH_BYTES_MIN)) < BATCH_BYTES_MIN) {
 			return 'the file ends within a flush';
 		}
 		const length = frameLength(window.memory, window.offsetOf(start));
@@ -206,14 +223,10 @@ export class LogScan {
 		const memory = window.memory;
 		const offset = window.offsetOf(start);
 		if (!isBatch(memory, offset)) return 'not a batch';
-		const fault = batchFault(memory, offset, length) ?? this.#chainFault(memory, offset);
+		const fault = batchFault(memory, offset, length) ?? chainFault(memory, offset, this.end);
 		if (fault !== null) return fault;
 		this.#visitor.batch?.(memory, offset, length, this.#segment, start);
-		this.end = {
-			index: batchIndex(memory, offset) + batchCount(memory, offset) - 1,
-			term: batchTerm(memory, offset),
-			checksum: batchHeaderChecksum(memory, offset),
-		};
+		this.end = batchEnd(memory, offset);
 		this.#borders.add(this.end);
 		this.#position = start + length;
 		return null;
@@ -224,16 +237,11 @@ export class LogScan {
 		if (length <= this.#frameBytesMax || !isPlausibleLength(length, room)) return;
 		const { memory } = window;
 		const offset = window.offsetOf(this.#position);
-		if (!isBatch(memory, offset) || this.#chainFault(memory, offset) !== null) return;
+		if (!isBatch(memory, offset) || chainFault(memory, offset, this.end) !== null) return;
+		// Nor may a damaged length be taken for a large one.
+		if (batchLength(batchPayloadLength(memory, offset), batchCount(memory, offset)) !== length)
+			return;
 		throw new BadOption(`the log has a batch of ${length} bytes: limits.slabBytes is too small`);
-	}
-
-	#chainFault(memory: Memory, offset: number): string | null {
-		if (batchIndex(memory, offset) !== this.end.index + 1) return 'a gap in the indexes';
-		if (batchParent(memory, offset) !== this.end.checksum)
-			return 'not the child of the batch before';
-		if (batchTerm(memory, offset) < this.end.term) return 'a term that goes back';
-		return null;
 	}
 
 	get stop(): ScanStop {
@@ -243,12 +251,41 @@ export class LogScan {
 			damage: this.#damage,
 			mark: this.#mark,
 			markPosition: this.#markPosition,
+			isSeal: this.#isSeal,
+			fileBytes: this.#fileBytes,
 			end: this.end,
 			base: this.base,
 			nextSequence: this.#sequence,
 			salt: this.#salt,
 		};
 	}
+}
+
+function chainFault(memory: Memory, offset: number, end: LogPosition): string | null {
+	if (batchIndex(memory, offset) !== end.index + 1) return 'a gap in the indexes';
+	if (batchParent(memory, offset) !== end.checksum) return 'not the child of the batch before';
+	if (batchTerm(memory, offset) < end.term) return 'a term that goes back';
+	return null;
+}
+
+/** The end of a log whose last batch lies at `offset`. */
+export function batchEnd(memory: Memory, offset: number): LogPosition {
+	return {
+		index: batchLastIndex(memory, offset),
+		term: batchTerm(memory, offset),
+		checksum: batchHeaderChecksum(memory, offset),
+	};
+}
+
+/** Whether the batch at `offset` is the one behind a log that ends at `end`. */
+export function isNextBatch(memory: Memory, offset: number, end: LogPosition): boolean {
+	return chainFault(memory, offset, end) === null;
+}
+
+/** Whether a mark behind `before` and a log that ends at `index` says nothing new: nothing is lost with it. */
+export function isSeal(mark: FlushMarkNumbers, before: FlushMarkNumbers, index: number): boolean {
+	const isSameState = mark.term === before.term && mark.vote === before.vote;
+	return isSameState && mark.bytes === 0 && mark.index === index;
 }
 
 /** Looks for a flush mark of this sequence or a later one, at any multiple of 8 from `from` on. What has another

@@ -1,5 +1,7 @@
 import type { Memory } from '../format/memory.js';
 import type { DiskFile } from '../io.js';
+import type { SegmentStore } from './segment-store.js';
+import type { LogOptions } from './types.js';
 
 /** A segment file read in pieces: frames of any length up to half the window can be looked at in place. */
 export class SegmentWindow {
@@ -12,6 +14,11 @@ export class SegmentWindow {
 	constructor(file: DiskFile, memory: Memory) {
 		this.#file = file;
 		this.memory = memory;
+	}
+
+	/** Bytes of the file. */
+	size(): Promise<number> {
+		return this.#file.size();
 	}
 
 	/** Brings `bytes` bytes at `position` (a multiple of 8) into memory, if the file has them.
@@ -32,5 +39,27 @@ export class SegmentWindow {
 	/** Where what is loaded ends in memory. */
 	get end(): number {
 		return this.#length;
+	}
+
+	/** A copy of the bytes in [position, end), as far as the file has them. */
+	async copy(position: number, end: number): Promise<Uint8Array> {
+		const bytes = new Uint8Array(Math.max(0, end - position));
+		return bytes.subarray(0, await this.#file.read(bytes, position));
+	}
+}
+
+/** Opens a segment's file for as long as `use` takes. */
+export async function withWindow<T>(
+	options: LogOptions,
+	store: SegmentStore,
+	number: number,
+	memory: Memory,
+	use: (window: SegmentWindow) => Promise<T>,
+): Promise<T> {
+	const file = await options.disk.open(store.path(number), 'read', false);
+	try {
+		return await use(new SegmentWindow(file, memory));
+	} finally {
+		await file.close();
 	}
 }

@@ -44,21 +44,28 @@ async function keepBeginning(
 	const path = store.path(stop.segment);
 	// A mark that can't be is damage itself; batches that can't be have a mark before them that is cut short.
 	const end = Math.min(stop.position, stop.damage?.position ?? stop.position);
-	await copy(options, path, path + SUFFIX, Number.POSITIVE_INFINITY);
-	await copy(options, path, store.unfinishedPath, end);
+	const bytes = Math.max(options.limits.segmentBytes, stop.fileBytes);
+	await copy(options, path, path + SUFFIX, bytes, Number.POSITIVE_INFINITY);
+	await copy(options, path, store.unfinishedPath, bytes, end);
 	await options.disk.syncDirectory(store.directory);
 	await options.disk.rename(store.unfinishedPath, path);
 }
 
-/** Makes a file that is as long, with the bytes before `end` and zeros behind them. */
-async function copy(options: LogOptions, from: string, to: string, end: number): Promise<void> {
+/** Makes a file that is as long, `bytes` at least, with the bytes before `end` and zeros behind them. */
+async function copy(
+	options: LogOptions,
+	from: string,
+	to: string,
+	bytes: number,
+	end: number,
+): Promise<void> {
 	const { disk } = options;
 	const name = to.slice(to.lastIndexOf('/') + 1);
 	if ((await disk.list(to.slice(0, -name.length - 1))).includes(name)) await disk.remove(to);
 	const source = await disk.open(from, 'read', false);
 	const target = await disk.open(to, 'create', false);
 	try {
-		const length = Math.max(options.limits.segmentBytes, await source.size());
+		const length = Math.max(bytes, await source.size());
 		await copyBytes(source, target, length, end);
 		await target.sync();
 	} finally {

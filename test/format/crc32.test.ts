@@ -1,6 +1,6 @@
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { crc32 } from '../../src/format/crc32.js';
+import { crc32, crc32BitOf } from '../../src/format/crc32.js';
 
 describe('crc32', () => {
 	const bytes = new Uint8Array(1024 + 64);
@@ -22,6 +22,22 @@ describe('crc32', () => {
 			}
 		}
 		expect(wrong).toEqual([]);
+	});
+
+	it('tells which bit was flipped from how the checksum changed', () => {
+		for (const length of [1, 24, 300]) {
+			const copy = bytes.slice(0, length);
+			const sum = crc32(copy, 0, length);
+			for (let bit = 0; bit < 8 * length; bit++) {
+				copy[bit >>> 3]! ^= 1 << (bit & 7);
+				const difference = (crc32(copy, 0, length) ^ sum) >>> 0;
+				if (crc32BitOf(difference, length) !== bit) expect.fail(`bit ${bit} of ${length} bytes`);
+				copy[bit >>> 3]! ^= 1 << (bit & 7);
+			}
+			expect(crc32BitOf(0, length)).toBe(-1);
+			copy[0]! ^= 3;
+			expect(crc32BitOf((crc32(copy, 0, length) ^ sum) >>> 0, length)).toBe(-1);
+		}
 	});
 
 	it('is that of zlib on bytes of all zeros and all ones', () => {

@@ -144,13 +144,22 @@ describe('hard state', () => {
 		log.append();
 		log.log.setCommitted(2);
 		await log.settle();
-		await log.restart();
+		log.machine.crash();
+		await log.recover();
 		expect(log.log.recovered.committed).toBe(0);
 		log.log.setCommitted(9);
 		log.append();
 		await log.settle();
+		log.machine.crash();
+		await log.recover();
+		expect(log.log.recovered.committed).toBe(2);
+		// The seal of a log that is closed says what is known by then.
 		await log.restart();
 		expect(log.log.recovered.committed).toBe(2);
+		log.log.setCommitted(3);
+		log.setHardState(2, 1);
+		await log.restart();
+		expect(log.log.recovered.committed).toBe(3);
 		await log.close();
 	});
 });

@@ -242,14 +242,14 @@ export const PLANTED = [
 	),
 	segments(
 		'a torn tail is cut wherever it is',
-		'log/recovery.ts',
+		'log/verdict.ts',
 		'if (found === null) continue;',
 		'continue;',
 	),
 	segments(
 		'a batch need not be the child of the last',
 		'log/scan.ts',
-		"if (batchParent(memory, offset) !== this.end.checksum)\n\t\t\treturn 'not the child of the batch before';",
+		"if (batchParent(memory, offset) !== end.checksum) return 'not the child of the batch before';",
 		'',
 	),
 	segments(
@@ -273,8 +273,8 @@ export const PLANTED = [
 	segments(
 		'the mark of a torn flush is left as it was',
 		'log/recovery.ts',
-		'writeFlushMark(memory, 0, { ...stop.mark, bytes });',
-		'writeFlushMark(memory, 0, stop.mark);',
+		'writeFlushMark(memory, mark, { ...stop.mark, bytes });',
+		'writeFlushMark(memory, mark, stop.mark);',
 	),
 	segments(
 		'the search for a later mark never ends',

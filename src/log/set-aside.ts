@@ -1,3 +1,9 @@
+import { Memory } from '../format/memory.js';
+import {
+	readSegmentHeader,
+	SEGMENT_HEADER_BYTES,
+	writeSegmentHeader,
+} from '../format/segment-frames.js';
 import type { DiskFile } from '../io.js';
 import type { ScanStop } from './scan.js';
 import { type SegmentStore, writeSlices } from './segment-store.js';
@@ -44,30 +50,38 @@ async function keepBeginning(
 	const path = store.path(stop.segment);
 	// A mark that can't be is damage itself; batches that can't be have a mark before them that is cut short.
 	const end = Math.min(stop.position, stop.damage?.position ?? stop.position);
-	const bytes = Math.max(options.limits.segmentBytes, stop.fileBytes);
-	await copy(options, path, path + SUFFIX, bytes, Number.POSITIVE_INFINITY);
-	await copy(options, path, store.unfinishedPath, bytes, end);
+	await copy(options, path, path + SUFFIX, Number.POSITIVE_INFINITY);
+	const length = await copy(options, path, store.unfinishedPath, end);
+	if (length < stop.fileBytes) await shorten(options, store.unfinishedPath, length);
 	await options.disk.syncDirectory(store.directory);
 	await options.disk.rename(store.unfinishedPath, path);
 }
 
-/** Makes a file that is as long, `bytes` at least, with the bytes before `end` and zeros behind them. */
-async function copy(
-	options: LogOptions,
-	from: string,
-	to: string,
-	bytes: number,
-	end: number,
-): Promise<void> {
+/** Of a file that was cut, the beginning is the whole segment from now on. */
+async function shorten(options: LogOptions, path: string, bytes: number): Promise<void> {
+	const file = await options.disk.open(path, 'write', true);
+	try {
+		const memory = new Memory(SEGMENT_HEADER_BYTES);
+		await file.read(memory.bytes, 0);
+		writeSegmentHeader(memory, 0, { ...readSegmentHeader(memory, 0), bytes });
+		await writeSlices(file, [memory.bytes], 0);
+	} finally {
+		await file.close();
+	}
+}
+
+/** Makes a file that is as long, with the bytes before `end` and zeros behind them. @returns its length */
+async function copy(options: LogOptions, from: string, to: string, end: number): Promise<number> {
 	const { disk } = options;
 	const name = to.slice(to.lastIndexOf('/') + 1);
 	if ((await disk.list(to.slice(0, -name.length - 1))).includes(name)) await disk.remove(to);
 	const source = await disk.open(from, 'read', false);
 	const target = await disk.open(to, 'create', false);
 	try {
-		const length = Math.max(bytes, await source.size());
+		const length = Math.max(options.limits.segmentBytes, await source.size());
 		await copyBytes(source, target, length, end);
 		await target.sync();
+		return length;
 	} finally {
 		await source.close();
 		await target.close();

@@ -83,7 +83,7 @@ export const formatMutants: readonly Mutant[] = [
 		BATCH,
 		"if (payloadBytes > length - BATCH_BYTES_MIN) return 'the payload leaves the frame';",
 		'',
-		tests(FORGERY, /./),
+		tests(FORGERY, /a payload of 4 GiB/),
 	),
 	mutant(
 		'entries-miscounted',
@@ -91,7 +91,7 @@ export const formatMutants: readonly Mutant[] = [
 		BATCH,
 		"if (count < 1 || count !== words[word + WORD.count]) return 'entries miscounted';",
 		"if (count !== words[word + WORD.count]) return 'entries miscounted';",
-		tests(FORGERY, /./),
+		tests(FORGERY, /with no entries/),
 	),
 	mutant(
 		'numbers-out-of-range',
@@ -99,7 +99,7 @@ export const formatMutants: readonly Mutant[] = [
 		BATCH,
 		'!isSafeUint64(words, word + WORD.index) ||',
 		'',
-		tests(FORGERY, /./),
+		tests(FORGERY, /an index of 2\^52/),
 	),
 	mutant(
 		'stage-grows-with-the-claim',
@@ -115,7 +115,7 @@ export const formatMutants: readonly Mutant[] = [
 		'src/transport/slab-receiver.ts',
 		'if (kind === FrameKind.broken) return this.#break(this.#scanner.fault!);',
 		'if (kind === FrameKind.broken) break;',
-		tests(SLABS, /./),
+		tests(SLABS, /breaks the stream, with a reason/),
 	),
 	mutant(
 		'another-cluster-is-welcome',
@@ -123,7 +123,7 @@ export const formatMutants: readonly Mutant[] = [
 		'src/transport/hello.ts',
 		"if (message.context !== expected.cluster) return 'it is of another cluster';",
 		'',
-		tests(HELLO, /./),
+		tests(HELLO, /another cluster is turned away/),
 	),
 	mutant(
 		'another-version-is-welcome',

@@ -43,6 +43,22 @@ describe('the mutants', () => {
 		}
 	});
 
+	it('are not caught by just anything', () => {
+		const anything = [
+			'no end within 300 s',
+			'exit code 1, without a report',
+			'outside of any test:',
+		];
+		for (const { name, caughtBy } of mutants) {
+			for (const { expect: reason } of caughtBy) {
+				expect(
+					anything.filter((each) => reason.test(each)),
+					name,
+				).toEqual([]);
+			}
+		}
+	});
+
 	it('fit the source as it is now, and are programs', () => {
 		for (const each of mutants) {
 			for (const [file, text] of mutated(root, each)) {

@@ -54,7 +54,7 @@ export const probationMutants: readonly Mutant[] = [
 		PROBATION,
 		'this.#enterBound(Math.max(...answers.map((answer) => answer.term)));',
 		'this.#enterBound(Math.min(...answers.map((answer) => answer.term)));',
-		tests(PROBATION_TEST, /./),
+		tests(PROBATION_TEST, /^(?:answering|the bound)/),
 	),
 	mutant(
 		'acknowledges-below-the-bound',
@@ -62,7 +62,7 @@ export const probationMutants: readonly Mutant[] = [
 		PROBATION,
 		'if (term > this.#hardState.term) this.#hardState.enterTerm(term);',
 		'',
-		tests(PROBATION_TEST, /./),
+		tests(PROBATION_TEST, /^(?:answering|the bound|catching up)/),
 	),
 	mutant(
 		'vote-of-the-bound-is-free',
@@ -70,7 +70,7 @@ export const probationMutants: readonly Mutant[] = [
 		PROBATION,
 		'this.#hardState.voteFor(this.#options.id);',
 		'',
-		tests(PROBATION_TEST, /./),
+		tests(PROBATION_TEST, /that vote is spent/),
 	),
 	mutant(
 		'the-unsure-vouch-for-each-other',
@@ -78,7 +78,7 @@ export const probationMutants: readonly Mutant[] = [
 		PROBATION,
 		'if (!this.#isNewCluster && unsure > voters - majorityOf(voters)) return;',
 		'',
-		tests(PROBATION_TEST, /./),
+		tests(PROBATION_TEST, /^(?:a new cluster|the bound)/),
 	),
 	mutant(
 		'damaged-taken-for-new',

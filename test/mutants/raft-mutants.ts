@@ -299,7 +299,7 @@ export const raftMutants: readonly Mutant[] = [
 		'if (this.#log.termAt(committed) !== this.#term || !this.#reads.start(committed)) return;',
 		'if (!this.#reads.start(committed)) return;',
 		tests(READS, /^rule 16:/),
-		seeds(300, /read saw/),
+		seeds(500, /read saw/),
 	),
 	mutant(
 		'read-joins-a-running-round',
@@ -308,7 +308,6 @@ export const raftMutants: readonly Mutant[] = [
 		'\t\tthis.#isWanted = true;\n\t\treturn this.#started + 1;',
 		'\t\tif (this.#started > this.#confirmed) return this.#started;\n\t\tthis.#isWanted = true;\n\t\treturn this.#started + 1;',
 		tests(READS, /^rule 16:/),
-		seeds(300, /read saw/),
 	),
 	mutant(
 		'read-without-quorum',
@@ -317,7 +316,7 @@ export const raftMutants: readonly Mutant[] = [
 		'if (!this.#reads.confirm(majorityReached(this.#values))) return;',
 		'if (!this.#reads.confirm(this.#reads.latest)) return;',
 		tests(READS, /^rule 16:/),
-		seeds(300, /read saw/),
+		seeds(500, /read saw/),
 	),
 	mutant(
 		'read-round-answered-unseen',
@@ -343,7 +342,14 @@ export const raftMutants: readonly Mutant[] = [
 		'',
 		tests(READS, /^rule 17:/),
 	),
-	mutant('round-outlives-its-leader', 17, FOLLOWING, 'this.#context = 0;', '', tests(READS, /./)),
+	mutant(
+		'round-outlives-its-leader',
+		17,
+		FOLLOWING,
+		'this.#context = 0;',
+		'',
+		tests(READS, /the highest round it saw from this leader/),
+	),
 
 	// ---- Bounds, time and strange peers
 	mutant(

@@ -26,7 +26,7 @@ export const replicaMutants: readonly Mutant[] = [
 		LOOP,
 		'if (this.#output.saveHardState) this.#log.setHardState(this.#output.term, this.#output.vote);',
 		'if (this.#output.saveHardState) {\n\t\t\tconst { term, vote } = this.#output;\n\t\t\tthis.#parts.clock.after(50, () => this.#log.setHardState(term, vote));\n\t\t}',
-		seeds(300, /no entry is newer than the hard state|recovered|no agreement|does not open/),
+		seeds(800, /no entry is newer than the hard state|recovered|no agreement|does not open/),
 	),
 	mutant(
 		'window-keeps-what-is-cut',
@@ -100,7 +100,7 @@ export const replicaMutants: readonly Mutant[] = [
 		PEER,
 		'this.#core.leadership === leadership && this.#core.sendFrom(this.id) === from;',
 		'this.#core.sendFrom(this.id) !== 0;',
-		seeds(200, /what is sent begins|another than|no agreement|does not/),
+		seeds(600, /what is sent begins|another than|no agreement|does not/),
 	),
 
 	// ---- Reads
@@ -179,7 +179,7 @@ export const replicaMutants: readonly Mutant[] = [
 		APPLIER,
 		'const committed = this.#heldIndex === null ? majority : Math.min(majority, persisted);',
 		'const committed = majority;',
-		seeds(200, /it holds entries up to/),
+		seeds(600, /it holds entries up to/),
 	),
 	mutant(
 		'machine-beyond-the-log',

@@ -62,6 +62,7 @@ export class Feed {
 		let at = 0;
 		this.#space ??= this.#receiver.space();
 		while (at < bytes.length && !this.isPaused) {
+			if (this.#space.length === 0) throw new Error('a place has at least one byte');
 			const count = Math.min(piece, this.#space.length, bytes.length - at);
 			this.#space.set(bytes.subarray(at, at + count));
 			at += count;

@@ -2,8 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { Corruption, WrongDirectory } from '../../src/errors.js';
 import { segmentName } from '../../src/log/segment-store.js';
 import { SimulatedRandom } from '../simulation/random.js';
-import { type Files, LogUnderTest, Machine } from './harness.js';
+import { type Files, LogUnderTest, Machine, SMALL_LIMITS } from './harness.js';
 import { changed, goOn, openDamaged, RECORDED, record } from './recorded.js';
+
+/** Behind the header, the mark of the first flush and its own. */
+const FIRST_BATCH = 3 * 96;
 
 describe.each(['cut off', 'zeros', 'garbage'])(
 	'the end of the log is %s from a byte on',
@@ -303,6 +306,28 @@ describe('segments that are not where they belong', () => {
 		const { log, index } = await openDamaged(recording, files);
 		expect(index).toBe(recording.flushes.at(-1)!.index);
 		expect(log.machine.files().has('unfinished.segment')).toBe(false);
+	});
+
+	test('a damaged length is not taken for that of a batch beyond the limits', async () => {
+		const limits = { ...SMALL_LIMITS, slabBytes: 8 * 1024 };
+		const log = await LogUnderTest.start('length', { limits });
+		// Frames of up to 4096 bytes are allowed; with one bit more, this one is longer, and fits its flush.
+		const { length } = log.append(2_080 - 120);
+		expect(length & 2048).not.toBe(0);
+		for (let i = 0; i < 4; i++) log.append(2_000);
+		await log.settle();
+		const files = log.machine.files();
+		await log.close();
+		const flipped = changed(files, 1, (bytes) => {
+			expect(Buffer.from(bytes).readUInt32LE(FIRST_BATCH)).toBe(length - 4);
+			bytes[FIRST_BATCH + 1]! ^= 0x10;
+			return bytes;
+		});
+		const other = new LogUnderTest(new Machine('flipped', flipped), { limits });
+		await expect(other.open()).rejects.toMatchObject({
+			code: 'CORRUPTION',
+			offset: FIRST_BATCH + 1,
+		});
 	});
 
 	test('limits that are too small for the log are not taken for damage', async () => {

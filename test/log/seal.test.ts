@@ -153,6 +153,24 @@ describe('a file that is not as long as it was', () => {
 		await expect(cut(log, 4, 0)).rejects.toThrow('it has been cut');
 	});
 
+	test('is set aside where that is wanted, and the log goes on with what is before', async () => {
+		for (const size of [150, 700, SMALL_LIMITS.segmentBytes - 1]) {
+			const log = await filled(`aside ${size}`);
+			await expect(cut(log, 3, size)).rejects.toThrow(Corruption);
+			// `segmentBytes` has been lowered since the file was made.
+			const limits = { ...SMALL_LIMITS, segmentBytes: 12 * 1024 };
+			const other = new LogUnderTest(log.machine, { setsDamageAside: true, limits });
+			other.adopt(log.written);
+			await other.open();
+			await other.check();
+			expect(other.log.end.index).toBeGreaterThanOrEqual(log.written.length - 3);
+			other.append();
+			await other.restart();
+			await other.close();
+			expect(log.machine.files().has(`${segmentName(3)}.damaged`)).toBe(true);
+		}
+	});
+
 	test('because segmentBytes was another is not damaged', async () => {
 		const log = await filled('limits');
 		for (const segmentBytes of [32 * 1024, 16 * 1024, 64 * 1024]) {

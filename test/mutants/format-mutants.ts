@@ -25,7 +25,7 @@ export const formatMutants: readonly Mutant[] = [
 		'header-checksum-unread',
 		[23, 31],
 		BATCH,
-		"if (m.words[word + WORD.headerChecksum] !== headerChecksum(m, at)) return 'header checksum';",
+		"if (!isBatchHeader(m, at)) return 'header checksum';",
 		'',
 		tests(FORGERY, /every single bit of batch/),
 	),

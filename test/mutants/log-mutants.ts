@@ -7,12 +7,14 @@ const APPEND = 'test/log/append.test.ts';
 const FORGERY = 'test/log/forgery.test.ts';
 const IDENTITY = 'test/log/identity.test.ts';
 const READING = 'test/log/reading.test.ts';
+const SEAL = 'test/log/seal.test.ts';
 const RECYCLED = 'test/log/recycled.test.ts';
 const FILE = 'test/native-free-io/file.test.ts';
 
 const FLUSHER = 'src/log/flusher.ts';
 const RECOVERY = 'src/log/recovery.ts';
 const SCAN = 'src/log/scan.ts';
+const VERDICT = 'src/log/verdict.ts';
 const STORE = 'src/log/segment-store.ts';
 const READER = 'src/log/log-reader.ts';
 
@@ -156,27 +158,54 @@ export const logMutants: readonly Mutant[] = [
 	mutant(
 		'damage-in-the-middle-is-cut',
 		23,
-		RECOVERY,
+		VERDICT,
 		'if (found === null) continue;',
 		'if (found === null || found.length > 0) continue;',
 		tests(DAMAGE, /every flipped bit is noticed/),
-		tests('test/replica/failure.test.ts', /rule 23:.*Corruption/, 'rule 23'),
 	),
 	mutant(
 		'impossible-damage-is-cut',
 		23,
-		RECOVERY,
-		'if (stop.damage?.isImpossible) throw new Corruption(where, at, stop.damage.what);',
+		VERDICT,
+		'if (damage?.isImpossible) throw new Corruption(whereOf(evidence), damage.position, damage.what);',
 		'',
 		tests(FORGERY, /cut the log anywhere but at a border/),
 	),
 	mutant(
 		'first-segment-may-be-empty',
 		23,
-		RECOVERY,
+		VERDICT,
 		'if (stop.mark === null && numbers.length > 0 && numbers[0] !== 1) {',
 		'if (stop.mark !== null && numbers.length === 0) {',
 		tests(DAMAGE, /the only one has lost its only flush/, 'segments that are not'),
+	),
+	mutant(
+		'log-is-never-sealed',
+		23,
+		FLUSHER,
+		"return !this.#isSealed && this.#options.durability === 'sync';",
+		'return false;',
+		tests(SEAL, /^the seal/),
+	),
+	mutant(
+		'one-wrong-bit-is-a-torn-write',
+		23,
+		VERDICT,
+		'} else await refuseBatchBit(evidence);',
+		'}',
+		tests(
+			'test/log/exhaustive.test.ts',
+			/every bit of the last flush flipped/,
+			'every bit of the last flush',
+		),
+	),
+	mutant(
+		'file-that-was-cut-is-a-torn-write',
+		23,
+		VERDICT,
+		'await refuseShortFile(evidence);',
+		'',
+		tests(SEAL, /a file that is not as long as it was/),
 	),
 	mutant(
 		'segments-may-be-missing',
@@ -198,15 +227,15 @@ export const logMutants: readonly Mutant[] = [
 		'scan-takes-damaged-batches',
 		23,
 		SCAN,
-		'const fault = batchFault(memory, offset, length) ?? this.#chainFault(memory, offset);',
-		'const fault = this.#chainFault(memory, offset);',
+		'const fault = batchFault(memory, offset, length) ?? chainFault(memory, offset, this.end);',
+		'const fault = chainFault(memory, offset, this.end);',
 		tests(DAMAGE, /^(?:the end of the log is|every flipped bit)/),
 	),
 	mutant(
 		'scan-takes-any-parent',
 		23,
 		SCAN,
-		'if (batchParent(memory, offset) !== this.end.checksum)',
+		'if (batchParent(memory, offset) !== end.checksum)',
 		'if (batchIndex(memory, offset) === 0)',
 		tests(DAMAGE, /a torn flush where another one was torn/),
 	),

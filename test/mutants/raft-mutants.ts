@@ -299,7 +299,6 @@ export const raftMutants: readonly Mutant[] = [
 		'if (this.#log.termAt(committed) !== this.#term || !this.#reads.start(committed)) return;',
 		'if (!this.#reads.start(committed)) return;',
 		tests(READS, /^rule 16:/),
-		seeds(500, /read saw/),
 	),
 	mutant(
 		'read-joins-a-running-round',
@@ -316,7 +315,7 @@ export const raftMutants: readonly Mutant[] = [
 		'if (!this.#reads.confirm(majorityReached(this.#values))) return;',
 		'if (!this.#reads.confirm(this.#reads.latest)) return;',
 		tests(READS, /^rule 16:/),
-		seeds(500, /read saw/),
+		seeds(800, /read saw/),
 	),
 	mutant(
 		'read-round-answered-unseen',

@@ -100,7 +100,7 @@ export const replicaMutants: readonly Mutant[] = [
 		PEER,
 		'this.#core.leadership === leadership && this.#core.sendFrom(this.id) === from;',
 		'this.#core.sendFrom(this.id) !== 0;',
-		seeds(600, /what is sent begins|another than|no agreement|does not/),
+		tests('test/replica/peer.test.ts', /^rule 6:/),
 	),
 
 	// ---- Reads

@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest';
+import type { BatchRun, LogCursor } from '../../src/replica/log-cursor.js';
+import { Peer, type SenderCore } from '../../src/replica/peer.js';
+import type { Outbound } from '../../src/transport/outbound.js';
+
+it('rule 6: what was read back under an earlier leadership is not sent by a later one', async () => {
+	let finish: (run: BatchRun) => void = () => {};
+	const cursor = {
+		inMemory: () => null,
+		onDisk: () =>
+			new Promise<BatchRun>((resolve) => {
+				finish = resolve;
+			}),
+	} as Partial<LogCursor> as LogCursor;
+	const sent: number[] = [];
+	let leadership = 1;
+	const core = {
+		get leadership() {
+			return leadership;
+		},
+		lastIndex: 9,
+		persisted: 9,
+		sendFrom: () => 4,
+		sendBytesMax: () => 1000,
+		needsSnapshot: () => false,
+		sent: (_peer: number, first: number) => {
+			sent.push(first);
+			return null;
+		},
+		streamChanged: () => {},
+		wakeSenders: () => {},
+	} as Partial<SenderCore> as SenderCore;
+	const outbound = { hasRoom: true, close: () => {} } as Partial<Outbound> as Outbound;
+	const peer = new Peer(2, core, cursor, 1000);
+	peer.attach(outbound, { pause: () => {}, resume: () => {}, close: () => {} }, 1);
+	let released = 0;
+	const run = () =>
+		({
+			firstIndex: 4,
+			lastIndex: 5,
+			bytes: 10,
+			batches: [],
+			release: () => {
+				released += 1;
+			},
+		}) as Partial<BatchRun> as BatchRun;
+	for (const isSame of [true, false]) {
+		peer.pump();
+		// It is another's log by now: what lies at the same index there may have been cut since.
+		if (!isSame) leadership += 1;
+		finish(run());
+		await new Promise((resolve) => setImmediate(resolve));
+	}
+	expect(sent).toEqual([4]);
+	expect(released).toBe(2);
+});

@@ -33,6 +33,10 @@ export class Applier {
 	/** The state machine held this much when it was opened; null if it keeps nothing. */
 	readonly #heldIndex: number | null;
 	#applied: number;
+	/** The last index that the state machine was given, or held before: no-ops and repeats it never hears of. */
+	#given: number;
+	/** The batch that is applied now is one that the state machine is given. */
+	#isGiven = false;
 	/** A disk read or an asynchronous `apply` is under way. */
 	#isBusy = false;
 	#onSettled: (() => void) | null = null;
@@ -54,11 +58,18 @@ export class Applier {
 		this.#sessions = sessions;
 		this.#events = events;
 		this.#applied = base;
+		this.#given = heldIndex ?? 0;
 		this.#heldIndex = heldIndex;
 	}
 
 	get applied(): number {
 		return this.#applied;
+	}
+
+	/** The log may be dropped up to here: whatever a state machine that keeps its state says that it holds when it is
+	 * opened again, the log must begin no later than behind that. */
+	get droppable(): number {
+		return this.#heldIndex === null ? this.#applied : Math.min(this.#applied, this.#given);
 	}
 
 	/**
@@ -138,6 +149,7 @@ export class Applier {
 
 	/** Gives a batch to the state machine, unless it isn't for it or it had it already. */
 	#start(view: BatchView): ReturnType<StateMachine['apply']> {
+		this.#isGiven = false;
 		if (view.kind !== BatchKind.entries) return undefined;
 		const isNew =
 			view.session === 0 || this.#sessions.apply(view.session, view.sequence, view.index);
@@ -145,6 +157,7 @@ export class Applier {
 		if (view.lastIndex <= heldIndex || !isNew) return undefined;
 		try {
 			if (view.index <= heldIndex) throw new Error('its applied index is within a batch');
+			this.#isGiven = true;
 			return this.#machine.apply(view);
 		} catch (error) {
 			throw this.#blame(error);
@@ -162,6 +175,7 @@ export class Applier {
 
 	#finish(results: readonly unknown[] | undefined): void {
 		this.#applied = this.#view.lastIndex;
+		if (this.#isGiven) this.#given = this.#applied;
 		this.#events.applied(this.#view, results);
 	}
 

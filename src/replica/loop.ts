@@ -410,7 +410,8 @@ export class Loop implements SenderCore, PeerListener {
 		const isScarce = pool.available < pool.slabsMax / 4;
 		this.#window.trim(done, isScarce ? 0 : tailBytesMax);
 		if (pool.available < SLABS_FREE_MIN) this.#window.trim(persisted, 0);
-		if (!this.#retention.compact(done, this.#input.now, this.#peers.keys())) return;
+		const droppable = Math.min(persisted, this.#applier.droppable);
+		if (!this.#retention.compact(droppable, this.#input.now, this.#peers.keys())) return;
 		this.#input.index = this.#log.base.index;
 		this.#step(InputKind.compacted);
 		this.#act();

@@ -249,6 +249,7 @@ export class ClusterNode implements Watched {
 		if (this.#isForgetful && this.parts?.raft.probation === null) {
 			this.#isForgetful = false;
 			this.seen.admitted += 1;
+			this.witness.admitted();
 		}
 		return this.#isForgetful || this.damage.isHurt;
 	}

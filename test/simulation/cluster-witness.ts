@@ -78,6 +78,9 @@ export class DiskWitness {
 	vote = 0;
 	/** All that was written, from the beginning or from what was left when something was lost. */
 	#flushes: Flush[] = [];
+	/** Checksums of the batches that were durable and were lost, while their replica isn't a voter again. It may have
+	 * acknowledged them before. */
+	readonly #lost = new Set<number>();
 	/** A flush that was under way when the power failed: nobody knows whether it is there as a whole. */
 	#torn: Flush | null = null;
 
@@ -140,11 +143,22 @@ export class DiskWitness {
 
 	/** All of the disk is lost. */
 	wiped(): void {
+		for (const { checksum } of this.batches) this.#lost.add(checksum);
 		this.batches = [];
 		this.term = 0;
 		this.vote = 0;
 		this.#flushes = [];
 		this.#torn = null;
+	}
+
+	/** Its replica says that it has all that it may have promised. */
+	admitted(): void {
+		this.#lost.clear();
+	}
+
+	/** Is this very batch durable, or was it, and lost with its disk? */
+	hasHeld({ last, checksum }: SeenBatch): boolean {
+		return this.find(last)?.checksum === checksum || this.#lost.has(checksum);
 	}
 
 	#add(flush: Flush): void {

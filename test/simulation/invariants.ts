@@ -152,7 +152,7 @@ export class Judge {
 		}
 		let holders = 0;
 		for (const { witness } of this.#replicas) {
-			if (witness.find(batch.last)?.checksum === batch.checksum) holders += 1;
+			if (witness.hasHeld(batch)) holders += 1;
 		}
 		demand(
 			holders > this.#replicas.length / 2,

@@ -41,7 +41,7 @@ export interface ReplicaOptions {
 	/** The Raft group. Default 1. */
 	readonly group?: number;
 	/** `'sync'` (default): acknowledged is on disk on a majority. `'os'`: it is in the memory of a majority's
-	 * kernels; a power cut on a majority can lose it. */
+	 * kernels: a power cut can lose it, together with the crash of another replica. */
 	readonly durability?: Durability;
 	/** An election starts after a silence of one to two of these. Default 300. */
 	readonly electionTimeoutMs?: number;

@@ -110,7 +110,11 @@ async function openLocked(
 	let listener: Listener | null = null;
 	try {
 		const probation = await readProbation(doors.disk, settings.directory);
-		const heldIndex = await openMachine(options.stateMachine, log, probation !== null);
+		const heldIndex = await openMachine(
+			options.stateMachine,
+			log,
+			probation !== null && settings.addresses.size > 1,
+		);
 		const parts = assemble(options, settings, doors, lock, log, heldIndex, probation);
 		inspect(parts);
 		const replica = new Replica(parts);
@@ -194,11 +198,11 @@ function openLog(
 async function openMachine(
 	machine: StateMachine,
 	log: Log,
-	isOnProbation: boolean,
+	mayCatchUp: boolean,
 ): Promise<number | null> {
 	const held = await machine.open?.();
 	try {
-		checkHeld(held ?? 0, log, isOnProbation);
+		checkHeld(held ?? 0, log, mayCatchUp);
 	} catch (error) {
 		await machine.close?.();
 		throw error;
@@ -206,15 +210,16 @@ async function openMachine(
 	return held ?? null;
 }
 
-/** What a damaged log lost, the state machine may hold: all that was ever applied is committed, and comes back.
+/** What a damaged log lost, the state machine may hold: all that was ever applied is committed, and comes back where
+ * there are peers.
  * Errors: `StateMachineFailed`. */
-function checkHeld(held: number, log: Log, isOnProbation: boolean): void {
+function checkHeld(held: number, log: Log, mayCatchUp: boolean): void {
 	const { base, end } = log.recovered;
 	if (held < base.index) {
 		const why = `it holds entries up to ${held}, but the log begins at ${base.index + 1}`;
 		throw new StateMachineFailed(held + 1, why);
 	}
-	if (held > end.index && !isOnProbation) {
+	if (held > end.index && !mayCatchUp) {
 		const why = `it holds entries up to ${held}, but the log ends at ${end.index}`;
 		throw new StateMachineFailed(held, why);
 	}

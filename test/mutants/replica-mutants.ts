@@ -185,7 +185,7 @@ export const replicaMutants: readonly Mutant[] = [
 		'machine-beyond-the-log',
 		25,
 		OPEN,
-		'if (held > end.index && !isOnProbation) {',
+		'if (held > end.index && !mayCatchUp) {',
 		'if (held < 0) {',
 		tests(RESTART, /refuses a state machine that holds more than the log/, 'state machine'),
 	),

@@ -1,17 +1,16 @@
 import { assert } from '../assert.js';
 import { batchLastIndex, batchParent, batchTerm, batchTime, stampBatch } from '../format/batch.js';
 import type { BatchView } from '../format/batch-view.js';
-import type { SlabPool } from '../format/slab.js';
-import type { Clock, Timer } from '../io.js';
+import type { Timer } from '../io.js';
 import type { Log } from '../log/log.js';
 import type { Raft } from '../raft/raft.js';
 import { copyMessage, Input, InputKind, type Message, Output, Role } from '../raft/types.js';
 import type { Applier } from './applier.js';
 import type { LogWindow } from './log-window.js';
+import type { LoopEvents, LoopParts } from './loop-parts.js';
 import type { Peer, SenderCore } from './peer.js';
 import { BATCHES_PER_STEP_MAX, type PeerListener, type ReceivedAppend } from './peer-stream.js';
-import type { Proposals, ProposedFrame } from './proposals.js';
-import type { Reads } from './reads.js';
+import type { ProposedFrame } from './proposals.js';
 import { Retention } from './retention.js';
 
 /** Batches on their way to the disk beyond which small proposals are gathered rather than sent one by one. */
@@ -19,36 +18,6 @@ const BATCHES_AHEAD_MAX = 2;
 
 /** With fewer free slabs than this, the window keeps nothing that could be read from disk. */
 const SLABS_FREE_MIN = 2;
-
-/** What the loop tells its replica; called at the end of a turn, never within a step of the core. */
-export interface LoopEvents {
-	roleChanged(): void;
-	/** Leadership is lost: nothing that waits here for the leader's work will be told its outcome. */
-	leadershipLost(): void;
-	/** The commit index has grown. */
-	commitAdvanced(): void;
-	/** A batch was applied: its memory is free. */
-	roomMayBe(): void;
-	peerBehind(peer: number): void;
-	/** This replica holds whatever it may have promised: make that durable, then call `admitted`. */
-	probationOver(): void;
-	log(line: string): void;
-	/** The replica must stop for good. */
-	fail(error: Error): void;
-}
-
-export interface LoopParts {
-	readonly clock: Clock;
-	readonly raft: Raft;
-	readonly log: Log;
-	readonly window: LogWindow;
-	readonly pool: SlabPool;
-	readonly proposals: Proposals;
-	readonly reads: Reads;
-	readonly tickMs: number;
-	readonly tailBytesMax: number;
-	readonly retainBytes: number;
-}
 
 /**
  * Joins numbers to bytes: gives the core its inputs and does what its outputs say, in their order.

@@ -1,10 +1,8 @@
-import { Corruption, StateMachineFailed } from '../errors.js';
 import { SlabPool } from '../format/slab.js';
 import type { DirectoryLock, Doors, Listener } from '../io.js';
 import { claimIdentity } from '../log/identity.js';
-import { Log } from '../log/log.js';
-import { enterProbation, type ProbationReason, readProbation } from '../log/probation-file.js';
-import { majorityOf } from '../raft/quorum.js';
+import type { Log } from '../log/log.js';
+import { type ProbationReason, readProbation } from '../log/probation-file.js';
 import { Raft } from '../raft/raft.js';
 import { Role } from '../raft/types.js';
 import { clusterNumber } from '../transport/hello.js';
@@ -14,6 +12,7 @@ import { ClientService } from './client-service.js';
 import { LogCursor } from './log-cursor.js';
 import { LogWindow } from './log-window.js';
 import { Loop } from './loop.js';
+import { LateReplica, openMachine, openOrRepair } from './open-log.js';
 import { type Settings, settingsOf } from './options.js';
 import { Peer } from './peer.js';
 import { PeerStream } from './peer-stream.js';
@@ -79,23 +78,6 @@ export async function open(
 	}
 }
 
-/** The log speaks to a replica that is made after it. */
-class LateReplica {
-	loop: Loop | null = null;
-	replica: Replica | null = null;
-	#failure: Error | null = null;
-
-	fail(error: Error): void {
-		this.#failure ??= error;
-		this.replica?.fail(error);
-	}
-
-	/** A failure that came before there was anybody to tell. */
-	throwFailure(): void {
-		if (this.#failure !== null) throw this.#failure;
-	}
-}
-
 async function openLocked(
 	options: ReplicaOptions,
 	settings: Settings,
@@ -138,90 +120,6 @@ async function openLocked(
 		await listener?.close();
 		await log.close();
 		throw error;
-	}
-}
-
-/** A log that is damaged is opened all the same where peers have what it lost: without that, and on probation. */
-async function openOrRepair(
-	settings: Settings,
-	doors: Doors,
-	late: LateReplica,
-	logLine: (line: string) => void,
-): Promise<Log> {
-	const { disk } = doors;
-	const { directory } = settings;
-	const mustExist = (await readProbation(disk, directory)) === null;
-	try {
-		return await openLog(settings, doors, late, mustExist, false);
-	} catch (error) {
-		if (!(error instanceof Corruption) || !isRepairable(settings)) throw error;
-		logLine(`${error.message}: this will be fetched from the peers`);
-		await enterProbation(disk, directory, 'damaged', error.message);
-		return await openLog(settings, doors, late, false, true);
-	}
-}
-
-/** With one or two replicas, none can be spared while it has forgotten what it promised. */
-function isRepairable({ onDamage, addresses }: Settings): boolean {
-	return onDamage === 'repair' && majorityOf(addresses.size) < addresses.size;
-}
-
-function openLog(
-	settings: Settings,
-	doors: Doors,
-	late: LateReplica,
-	mustExist: boolean,
-	setsDamageAside: boolean,
-): Promise<Log> {
-	return Log.open(
-		{
-			mustExist,
-			setsDamageAside,
-			disk: doors.disk,
-			clock: doors.clock,
-			directory: settings.directory,
-			clusterNumber: clusterNumber(settings.cluster),
-			replica: settings.id,
-			group: settings.group,
-			newSalt: Math.floor(doors.random.next() * 2 ** 32),
-			durability: settings.durability,
-			limits: settings.limits,
-		},
-		{
-			onPersisted: (index, epoch, term, vote) => late.loop?.logPersisted(index, epoch, term, vote),
-			onFailure: (error) => late.fail(error),
-		},
-	);
-}
-
-/** @returns the last index that the state machine holds already; null if it keeps nothing */
-async function openMachine(
-	machine: StateMachine,
-	log: Log,
-	mayCatchUp: boolean,
-): Promise<number | null> {
-	const held = await machine.open?.();
-	try {
-		checkHeld(held ?? 0, log, mayCatchUp);
-	} catch (error) {
-		await machine.close?.();
-		throw error;
-	}
-	return held ?? null;
-}
-
-/** What a damaged log lost, the state machine may hold: all that was ever applied is committed, and comes back where
- * there are peers.
- * Errors: `StateMachineFailed`. */
-function checkHeld(held: number, log: Log, mayCatchUp: boolean): void {
-	const { base, end } = log.recovered;
-	if (held < base.index) {
-		const why = `it holds entries up to ${held}, but the log begins at ${base.index + 1}`;
-		throw new StateMachineFailed(held + 1, why);
-	}
-	if (held > end.index && !mayCatchUp) {
-		const why = `it holds entries up to ${held}, but the log ends at ${end.index}`;
-		throw new StateMachineFailed(held, why);
 	}
 }
 

@@ -1,24 +1,15 @@
 import { EventEmitter } from 'node:events';
-import {
-	BadOption,
-	Busy,
-	NoSpace,
-	NotLeader,
-	ReadFailed,
-	SessionError,
-	Stopped,
-	UnknownOutcome,
-} from '../errors.js';
-import { batchSequence, batchSession } from '../format/batch.js';
-import { type PackedEntries, packedFault } from '../format/batch-writer.js';
+import { NotLeader, ReadFailed, Stopped } from '../errors.js';
+import type { PackedEntries } from '../format/batch-writer.js';
 import type { Memory } from '../format/memory.js';
 import { Role } from '../raft/types.js';
 import { Admission } from './admission.js';
 import type { ClientBackend, ClientService } from './client-service.js';
 import type { BatchRun } from './log-cursor.js';
-import type { LoopEvents } from './loop.js';
+import type { LoopEvents } from './loop-parts.js';
 import type { ReplicaParts } from './open.js';
 import type { Waiter } from './proposals.js';
+import { Proposer } from './proposer.js';
 import { statusOf } from './status.js';
 import { tailOf } from './tail.js';
 import type {
@@ -31,7 +22,7 @@ import type {
 	ReplicaStatus,
 	TailOptions,
 } from './types.js';
-import { abortable, BatchWaiter, EntryWaiter } from './waiters.js';
+import { abortable } from './waiters.js';
 
 const READ_TIMEOUT_MS = 5000;
 
@@ -40,20 +31,19 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	readonly id: number;
 	readonly group: number;
 	readonly #parts: ReplicaParts;
+	readonly #proposer: Proposer;
 	readonly #clients = new Set<ClientService>();
 	/** Null unless it began on probation. */
 	readonly #admission: Admission | null;
 	#stopped: Stopped | null = null;
 	#closing: Promise<void> | null = null;
-	#roomWaiters: (() => void)[] = [];
 	#commitWaiters: (() => void)[] = [];
-	/** Bytes of callers' entries that wait for room. */
-	#waitingBytes = 0;
 
 	/** Use `openReplica`. */
 	constructor(parts: ReplicaParts) {
 		super();
 		this.#parts = parts;
+		this.#proposer = new Proposer(parts, () => this.#stopped);
 		this.id = parts.settings.id;
 		this.group = parts.settings.group;
 		this.#admission = parts.wasOnProbation ? this.#newAdmission() : null;
@@ -82,24 +72,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	 * `UnknownOutcome`: it may be applied or not.
 	 */
 	propose(entry: Uint8Array, options?: ProposeOptions): Promise<Proposed> {
-		if (options === undefined) return this.#proposeNow(entry);
-		let bytes = entry;
-		const keep = () => {
-			bytes = entry.slice();
-		};
-		return this.#submit(entry.length, options, keep, (resolve, reject) => {
-			this.#parts.proposals.add(bytes, new EntryWaiter(resolve, reject));
-		});
-	}
-
-	/** The usual call, with no more garbage than a promise makes. */
-	#proposeNow(entry: Uint8Array): Promise<Proposed> {
-		return new Promise((resolve, reject) => {
-			this.#requireLeader();
-			this.#requireSpace();
-			this.#parts.proposals.add(entry, new EntryWaiter(resolve, reject));
-			this.#parts.loop.wake();
-		});
+		return this.#proposer.one(entry, options);
 	}
 
 	/**
@@ -110,31 +83,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		entries: readonly Uint8Array[] | PackedEntries,
 		options?: ProposeOptions,
 	): Promise<ProposedBatch> {
-		if ('payload' in entries) return this.#proposePacked(entries, options);
-		if (entries.length === 0) return Promise.reject(new BadOption('a batch has entries'));
-		let bytes = 0;
-		for (const entry of entries) bytes += entry.length;
-		let own = entries;
-		const keep = () => {
-			own = entries.map((entry) => entry.slice());
-		};
-		return this.#submit(bytes, options, keep, (resolve, reject) => {
-			const waiter = new BatchWaiter(own.length, resolve, reject);
-			this.#parts.proposals.addBatch(own, bytes, waiter);
-		});
-	}
-
-	#proposePacked(packed: PackedEntries, options?: ProposeOptions): Promise<ProposedBatch> {
-		const fault = packedFault(packed);
-		if (fault !== null) return Promise.reject(new BadOption(fault));
-		let own = packed;
-		const keep = () => {
-			own = { payload: packed.payload.slice(), ends: packed.ends.slice() };
-		};
-		return this.#submit(packed.payload.length, options, keep, (resolve, reject) => {
-			const waiter = new BatchWaiter(own.ends.length, resolve, reject);
-			this.#parts.proposals.addPacked(own, waiter);
-		});
+		return this.#proposer.batch(entries, options);
 	}
 
 	/**
@@ -145,7 +94,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		const { signal, timeoutMs = READ_TIMEOUT_MS } = options;
 		const answer = new Promise<Answer>((resolve, reject) => {
 			signal?.throwIfAborted();
-			this.#requireLeader();
+			this.#proposer.requireLeader();
 			const { doors, machine, reads, loop } = this.#parts;
 			const timer = doors.clock.after(timeoutMs, () =>
 				reject(new ReadFailed(`the read was not confirmed within ${timeoutMs} ms`)),
@@ -187,109 +136,10 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		return this.#closing;
 	}
 
-	// ---- Proposals ----
-
-	/** `keep` copies what the caller may change once this has returned; then `add` is called again later. */
-	#submit<T>(
-		bytes: number,
-		options: ProposeOptions | undefined,
-		keep: () => void,
-		add: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
-	): Promise<T> {
-		const signal = options?.signal;
-		const promise = new Promise<T>((resolve, reject) => {
-			const attempt = () => this.#attempt(options, () => add(resolve, reject));
-			if (attempt()) return;
-			this.#retryWithRoom(bytes, attempt, reject);
-			keep();
-		});
-		if (signal === undefined) return promise;
-		return abortable(promise, signal, () => new UnknownOutcome('the caller gave up waiting'));
-	}
-
-	/** @returns false if it shall wait for room */
-	#attempt(options: ProposeOptions | undefined, add: () => void): boolean {
-		options?.signal?.throwIfAborted();
-		this.#requireLeader();
-		this.#requireSpace();
-		try {
-			add();
-		} catch (error) {
-			if (!(error instanceof Busy) || options?.whenBusy !== 'wait') throw error;
-			return false;
-		}
-		this.#parts.loop.wake();
-		return true;
-	}
-
-	/** However often there is too little room, it waits as one call. */
-	#retryWithRoom(bytes: number, attempt: () => boolean, reject: (error: Error) => void): void {
-		this.#waitForRoom(bytes, () => {
-			try {
-				if (!attempt()) this.#retryWithRoom(bytes, attempt, reject);
-			} catch (error) {
-				reject(error as Error);
-			}
-		});
-	}
-
-	#waitForRoom(bytes: number, retry: () => void): void {
-		const { waitingBytesMax } = this.#parts.settings.limits;
-		if (this.#waitingBytes + bytes > waitingBytesMax) {
-			throw new Busy('what waits for room', waitingBytesMax);
-		}
-		this.#waitingBytes += bytes;
-		this.whenRoom(() => {
-			this.#waitingBytes -= bytes;
-			retry();
-		});
-	}
-
-	#requireLeader(): void {
-		if (this.#stopped !== null) throw this.#stopped;
-		if (!this.#parts.loop.isLeader) throw new NotLeader(this.#parts.raft.leader);
-	}
-
-	#requireSpace(): void {
-		if (this.#parts.log.noSpace) throw new NoSpace(this.#parts.settings.directory);
-	}
-
 	// ---- For remote clients ----
 
 	proposeFrame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later' {
-		this.#requireLeader();
-		const { proposals, sessions, loop, applier } = this.#parts;
-		const session = batchSession(memory, offset);
-		const sequence = batchSequence(memory, offset);
-		// What is in the log already needs no space.
-		const isKnown = session !== 0 && loop.isReadyLeader;
-		// It is being applied now: nobody is told before that is done.
-		if (isKnown && sessions.indexOf(session, sequence) > applier.applied) return 'later';
-		if (isKnown && this.#isRepeated(session, sequence, waiter)) return 'taken';
-		this.#requireSpace();
-		if (session !== 0 && !isKnown) return 'later';
-		proposals.addFrame(memory, offset, length, waiter);
-		if (session !== 0) sessions.accept(session, sequence);
-		loop.wake();
-		return 'taken';
-	}
-
-	/** A batch of a session enters the log once; whoever sends it again waits for that one. */
-	#isRepeated(session: number, sequence: number, waiter: Waiter): boolean {
-		const { proposals, sessions } = this.#parts;
-		switch (sessions.judge(session, sequence)) {
-			case 'next':
-				return false;
-			case 'applied':
-				waiter.applied(sessions.indexOf(session, sequence), 0, undefined, 0);
-				return true;
-			case 'in-flight':
-				return proposals.join(session, sequence, waiter);
-			default:
-				throw new SessionError(
-					`batch ${sequence} of session ${session} does not follow the one before, or the session is forgotten`,
-				);
-		}
+		return this.#proposer.frame(memory, offset, length, waiter);
 	}
 
 	get limits() {
@@ -306,13 +156,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	/** Calls back once, when there may be room for proposals, or none will be wanted here any more. */
 	whenRoom(callback: () => void): void {
-		this.#roomWaiters.push(callback);
-		// Nothing of ours is on its way, so nothing will be applied: memory is with others.
-		if (this.#parts.proposals.bytes === 0) {
-			const { pool, doors } = this.#parts;
-			// Not from within the release that makes room: that may be in the middle of anything.
-			pool.whenAvailable(() => doors.clock.endOfTurn(() => this.#callRoomWaiters()));
-		}
+		this.#proposer.whenRoom(callback);
 	}
 
 	/** Calls back once, when the commit index has grown or never will. */
@@ -357,7 +201,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		const error = new NotLeader(raft.role === Role.leader ? 0 : raft.leader);
 		proposals.fail(error, 'leadership was lost');
 		reads.failUnconfirmed(new ReadFailed('leadership was lost'));
-		this.#callRoomWaiters();
+		this.#proposer.roomMayBe();
 	}
 
 	commitAdvanced(): void {
@@ -369,14 +213,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	/** A batch was applied: what it held is free. */
 	roomMayBe(): void {
-		this.#callRoomWaiters();
-	}
-
-	#callRoomWaiters(): void {
-		if (this.#roomWaiters.length === 0) return;
-		const waiters = this.#roomWaiters;
-		this.#roomWaiters = [];
-		for (const callback of waiters) callback();
+		this.#proposer.roomMayBe();
 	}
 
 	peerBehind(peer: number): void {
@@ -412,7 +249,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		for (const peer of peers) peer.close();
 		proposals.fail(why, 'the replica stopped');
 		reads.failAll('the replica stopped');
-		this.#callRoomWaiters();
+		this.#proposer.roomMayBe();
 		this.commitAdvanced();
 	}
 

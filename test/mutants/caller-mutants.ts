@@ -10,7 +10,7 @@ const TAIL = 'test/client/tail.test.ts';
 const APPLIER = 'src/replica/applier.ts';
 const LOOP = 'src/replica/loop.ts';
 const PROPOSALS = 'src/replica/proposals.ts';
-const REPLICA = 'src/replica/replica.ts';
+const PROPOSER = 'src/replica/proposer.ts';
 const TABLE = 'src/replica/sessions.ts';
 const CLIENT_PRODUCER = 'src/client/producer.ts';
 
@@ -60,7 +60,7 @@ export const callerMutants: readonly Mutant[] = [
 	mutant(
 		'new-leader-judges-sessions-at-once',
 		19,
-		REPLICA,
+		PROPOSER,
 		'const isKnown = session !== 0 && loop.isReadyLeader;',
 		'const isKnown = session !== 0;',
 		tests(SAFETY, /^rule 19:/, 'rule 19'),
@@ -103,7 +103,7 @@ export const callerMutants: readonly Mutant[] = [
 	mutant(
 		'aborted-told-as-refused',
 		20,
-		REPLICA,
+		PROPOSER,
 		"return abortable(promise, signal, () => new UnknownOutcome('the caller gave up waiting'));",
 		'return abortable(promise, signal, () => new NotLeader(0));',
 		tests(PROPOSE, /an aborted proposal says that its outcome is unknown/, 'aborted'),

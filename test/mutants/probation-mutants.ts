@@ -123,7 +123,7 @@ export const probationMutants: readonly Mutant[] = [
 	mutant(
 		'damage-is-repaired-by-a-voter',
 		[23, 24],
-		'src/replica/open.ts',
+		'src/replica/open-log.ts',
 		"await enterProbation(disk, directory, 'damaged', error.message);",
 		'',
 		tests(REPAIR, /^a replica whose log is damaged/, 'log is damaged'),

@@ -10,12 +10,12 @@ const HOSTILE = 'test/replica/hostile.test.ts';
 const IMPOSTOR = 'test/replica/impostor.test.ts';
 const APPLIER = 'src/replica/applier.ts';
 const LOOP = 'src/replica/loop.ts';
-const OPEN = 'src/replica/open.ts';
+const OPEN = 'src/replica/open-log.ts';
 const PEER = 'src/replica/peer.ts';
 const PROPOSALS = 'src/replica/proposals.ts';
 const READS = 'src/replica/reads.ts';
 const RETAINED = 'src/replica/retention.ts';
-const REPLICA = 'src/replica/replica.ts';
+const PROPOSER = 'src/replica/proposer.ts';
 
 /** What joins numbers to bytes, and what callers are told. */
 export const replicaMutants: readonly Mutant[] = [
@@ -134,8 +134,8 @@ export const replicaMutants: readonly Mutant[] = [
 	mutant(
 		'stopped-and-takes-more',
 		22,
-		REPLICA,
-		'if (this.#stopped !== null) throw this.#stopped;\n\t\tif (!this.#parts.loop.isLeader)',
+		PROPOSER,
+		'if (stopped !== null) throw stopped;\n\t\tif (!this.#parts.loop.isLeader)',
 		'if (!this.#parts.loop.isLeader)',
 		tests(SAFETY, /^rule 22:/, 'rule 22'),
 	),
@@ -215,7 +215,7 @@ export const replicaMutants: readonly Mutant[] = [
 	mutant(
 		'full-disk-refuses-nothing',
 		28,
-		REPLICA,
+		PROPOSER,
 		'if (this.#parts.log.noSpace) throw new NoSpace(this.#parts.settings.directory);',
 		'',
 		tests(SAFETY, /^rule 28:/, 'rule 28'),
@@ -231,7 +231,7 @@ export const replicaMutants: readonly Mutant[] = [
 	mutant(
 		'waiting-without-limit',
 		30,
-		REPLICA,
+		PROPOSER,
 		'if (this.#waitingBytes + bytes > waitingBytesMax) {',
 		'if (bytes < 0) {',
 		tests(PROPOSE, /what waits is bounded too/, 'what waits is bounded too'),
@@ -273,7 +273,7 @@ export const replicaMutants: readonly Mutant[] = [
 	mutant(
 		'batch-without-entries',
 		32,
-		REPLICA,
+		PROPOSER,
 		"if (entries.length === 0) return Promise.reject(new BadOption('a batch has entries'));",
 		'',
 		tests(PROPOSE, /a batch without entries/, 'a batch without entries'),

@@ -1,0 +1,37 @@
+import type { SlabPool } from '../format/slab.js';
+import type { Clock } from '../io.js';
+import type { Log } from '../log/log.js';
+import type { Raft } from '../raft/raft.js';
+import type { LogWindow } from './log-window.js';
+import type { Proposals } from './proposals.js';
+import type { Reads } from './reads.js';
+
+/** What the loop tells its replica; called at the end of a turn, never within a step of the core. */
+export interface LoopEvents {
+	roleChanged(): void;
+	/** Leadership is lost: nothing that waits here for the leader's work will be told its outcome. */
+	leadershipLost(): void;
+	/** The commit index has grown. */
+	commitAdvanced(): void;
+	/** A batch was applied: its memory is free. */
+	roomMayBe(): void;
+	peerBehind(peer: number): void;
+	/** This replica holds whatever it may have promised: make that durable, then call `admitted`. */
+	probationOver(): void;
+	log(line: string): void;
+	/** The replica must stop for good. */
+	fail(error: Error): void;
+}
+
+export interface LoopParts {
+	readonly clock: Clock;
+	readonly raft: Raft;
+	readonly log: Log;
+	readonly window: LogWindow;
+	readonly pool: SlabPool;
+	readonly proposals: Proposals;
+	readonly reads: Reads;
+	readonly tickMs: number;
+	readonly tailBytesMax: number;
+	readonly retainBytes: number;
+}

@@ -1,0 +1,207 @@
+import {
+	BadOption,
+	Busy,
+	NoSpace,
+	NotLeader,
+	SessionError,
+	type Stopped,
+	UnknownOutcome,
+} from '../errors.js';
+import { batchSequence, batchSession } from '../format/batch.js';
+import { type PackedEntries, packedFault } from '../format/batch-writer.js';
+import type { Memory } from '../format/memory.js';
+import type { ReplicaParts } from './open.js';
+import type { Waiter } from './proposals.js';
+import type { Proposed, ProposedBatch, ProposeOptions } from './types.js';
+import { abortable, BatchWaiter, EntryWaiter } from './waiters.js';
+
+/** The callers' side of proposing: who may, who waits for room, and who has asked before. */
+export class Proposer {
+	readonly #parts: ReplicaParts;
+	readonly #stopped: () => Stopped | null;
+	#roomWaiters: (() => void)[] = [];
+	/** Bytes of callers' entries that wait for room. */
+	#waitingBytes = 0;
+
+	constructor(parts: ReplicaParts, stopped: () => Stopped | null) {
+		this.#parts = parts;
+		this.#stopped = stopped;
+	}
+
+	/** See `Replica.propose`. */
+	one(entry: Uint8Array, options?: ProposeOptions): Promise<Proposed> {
+		if (options === undefined) return this.#oneNow(entry);
+		let bytes = entry;
+		const keep = () => {
+			bytes = entry.slice();
+		};
+		return this.#submit(entry.length, options, keep, (resolve, reject) => {
+			this.#parts.proposals.add(bytes, new EntryWaiter(resolve, reject));
+		});
+	}
+
+	/** See `Replica.proposeBatch`. */
+	batch(
+		entries: readonly Uint8Array[] | PackedEntries,
+		options?: ProposeOptions,
+	): Promise<ProposedBatch> {
+		if ('payload' in entries) return this.#packed(entries, options);
+		if (entries.length === 0) return Promise.reject(new BadOption('a batch has entries'));
+		let bytes = 0;
+		for (const entry of entries) bytes += entry.length;
+		let own = entries;
+		const keep = () => {
+			own = entries.map((entry) => entry.slice());
+		};
+		return this.#submit(bytes, options, keep, (resolve, reject) => {
+			const waiter = new BatchWaiter(own.length, resolve, reject);
+			this.#parts.proposals.addBatch(own, bytes, waiter);
+		});
+	}
+
+	/** The usual call, with no more garbage than a promise makes. */
+	#oneNow(entry: Uint8Array): Promise<Proposed> {
+		return new Promise((resolve, reject) => {
+			this.requireLeader();
+			this.#requireSpace();
+			this.#parts.proposals.add(entry, new EntryWaiter(resolve, reject));
+			this.#parts.loop.wake();
+		});
+	}
+
+	#packed(packed: PackedEntries, options?: ProposeOptions): Promise<ProposedBatch> {
+		const fault = packedFault(packed);
+		if (fault !== null) return Promise.reject(new BadOption(fault));
+		let own = packed;
+		const keep = () => {
+			own = { payload: packed.payload.slice(), ends: packed.ends.slice() };
+		};
+		return this.#submit(packed.payload.length, options, keep, (resolve, reject) => {
+			const waiter = new BatchWaiter(own.ends.length, resolve, reject);
+			this.#parts.proposals.addPacked(own, waiter);
+		});
+	}
+
+	/** `keep` copies what the caller may change once this has returned; then `add` is called again later. */
+	#submit<T>(
+		bytes: number,
+		options: ProposeOptions | undefined,
+		keep: () => void,
+		add: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
+	): Promise<T> {
+		const signal = options?.signal;
+		const promise = new Promise<T>((resolve, reject) => {
+			const attempt = () => this.#attempt(options, () => add(resolve, reject));
+			if (attempt()) return;
+			this.#retryWithRoom(bytes, attempt, reject);
+			keep();
+		});
+		if (signal === undefined) return promise;
+		return abortable(promise, signal, () => new UnknownOutcome('the caller gave up waiting'));
+	}
+
+	/** @returns false if it shall wait for room */
+	#attempt(options: ProposeOptions | undefined, add: () => void): boolean {
+		options?.signal?.throwIfAborted();
+		this.requireLeader();
+		this.#requireSpace();
+		try {
+			add();
+		} catch (error) {
+			if (!(error instanceof Busy) || options?.whenBusy !== 'wait') throw error;
+			return false;
+		}
+		this.#parts.loop.wake();
+		return true;
+	}
+
+	/** However often there is too little room, it waits as one call. */
+	#retryWithRoom(bytes: number, attempt: () => boolean, reject: (error: Error) => void): void {
+		this.#waitForRoom(bytes, () => {
+			try {
+				if (!attempt()) this.#retryWithRoom(bytes, attempt, reject);
+			} catch (error) {
+				reject(error as Error);
+			}
+		});
+	}
+
+	#waitForRoom(bytes: number, retry: () => void): void {
+		const { waitingBytesMax } = this.#parts.settings.limits;
+		if (this.#waitingBytes + bytes > waitingBytesMax) {
+			throw new Busy('what waits for room', waitingBytesMax);
+		}
+		this.#waitingBytes += bytes;
+		this.whenRoom(() => {
+			this.#waitingBytes -= bytes;
+			retry();
+		});
+	}
+
+	requireLeader(): void {
+		const stopped = this.#stopped();
+		if (stopped !== null) throw stopped;
+		if (!this.#parts.loop.isLeader) throw new NotLeader(this.#parts.raft.leader);
+	}
+
+	#requireSpace(): void {
+		if (this.#parts.log.noSpace) throw new NoSpace(this.#parts.settings.directory);
+	}
+
+	/** Takes a batch frame of a remote producer. Errors: as `one`; `SessionError`.
+	 * @returns 'later' if it must be asked again when more is applied */
+	frame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later' {
+		this.requireLeader();
+		const { proposals, sessions, loop, applier } = this.#parts;
+		const session = batchSession(memory, offset);
+		const sequence = batchSequence(memory, offset);
+		// What is in the log already needs no space.
+		const isKnown = session !== 0 && loop.isReadyLeader;
+		// It is being applied now: nobody is told before that is done.
+		if (isKnown && sessions.indexOf(session, sequence) > applier.applied) return 'later';
+		if (isKnown && this.#isRepeated(session, sequence, waiter)) return 'taken';
+		this.#requireSpace();
+		if (session !== 0 && !isKnown) return 'later';
+		proposals.addFrame(memory, offset, length, waiter);
+		if (session !== 0) sessions.accept(session, sequence);
+		loop.wake();
+		return 'taken';
+	}
+
+	/** A batch of a session enters the log once; whoever sends it again waits for that one. */
+	#isRepeated(session: number, sequence: number, waiter: Waiter): boolean {
+		const { proposals, sessions } = this.#parts;
+		switch (sessions.judge(session, sequence)) {
+			case 'next':
+				return false;
+			case 'applied':
+				waiter.applied(sessions.indexOf(session, sequence), 0, undefined, 0);
+				return true;
+			case 'in-flight':
+				return proposals.join(session, sequence, waiter);
+			default:
+				throw new SessionError(
+					`batch ${sequence} of session ${session} does not follow the one before, or the session is forgotten`,
+				);
+		}
+	}
+
+	/** Calls back once, when there may be room for proposals, or none will be wanted here any more. */
+	whenRoom(callback: () => void): void {
+		this.#roomWaiters.push(callback);
+		// Nothing of ours is on its way, so nothing will be applied: memory is with others.
+		if (this.#parts.proposals.bytes === 0) {
+			const { pool, doors } = this.#parts;
+			// Not from within the release that makes room: that may be in the middle of anything.
+			pool.whenAvailable(() => doors.clock.endOfTurn(() => this.roomMayBe()));
+		}
+	}
+
+	/** Something was applied, or will never be: those who wait for room try again. */
+	roomMayBe(): void {
+		if (this.#roomWaiters.length === 0) return;
+		const waiters = this.#roomWaiters;
+		this.#roomWaiters = [];
+		for (const callback of waiters) callback();
+	}
+}

@@ -46,11 +46,11 @@ export class Machine {
 		for (const [name, bytes] of files) this.install(name, bytes);
 	}
 
-	/** Puts a file in the log's directory, durably. */
-	install(name: string, bytes: Uint8Array): void {
+	/** Puts a file in a directory, durably. */
+	install(name: string, bytes: Uint8Array, into = LOG_DIRECTORY): void {
 		const inode = new Inode();
 		inode.writeThrough(0, bytes.slice());
-		const directory = this.disk.fileSystem.directory(LOG_DIRECTORY)!;
+		const directory = this.disk.fileSystem.directory(into)!;
 		directory.change([[name, inode]]);
 		directory.sync(directory.changes);
 	}

@@ -2,7 +2,9 @@ import { assert } from '../assert.js';
 import type { HardState } from './hard-state.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
-import { MessageKind, type RaftOptions } from './types.js';
+import type { Probation } from './probation.js';
+import { BY_TRANSFER } from './transfer.js';
+import { type Message, MessageKind, type RaftOptions } from './types.js';
 
 /** What this replica says about elections, asking and asked; nothing that its disk doesn't back. */
 export class Ballot {
@@ -20,12 +22,12 @@ export class Ballot {
 
 	/** Asks all others whether they would vote for this replica in the next term. */
 	requestPreVotes(): void {
-		this.#request(MessageKind.preVote, this.#hardState.term + 1);
+		this.#request(MessageKind.preVote, this.#hardState.term + 1, 0);
 	}
 
-	requestVotes(): void {
+	requestVotes(isByTransfer: boolean): void {
 		assert(this.#hardState.isSaved, 'a vote is durable before others are asked for theirs');
-		this.#request(MessageKind.vote, this.#hardState.term);
+		this.#request(MessageKind.vote, this.#hardState.term, isByTransfer ? BY_TRANSFER : 0);
 	}
 
 	/** Grants no right and keeps no promise, so that it needs no disk. */
@@ -44,13 +46,48 @@ export class Ballot {
 		this.#outbox.add(kind, to, this.#hardState.term).rejected = true;
 	}
 
-	#request(kind: MessageKind, term: number): void {
+	/**
+	 * Who asks in an old term learns the current one. For a leader that is more than courtesy: a replica
+	 * that came back with a higher term ignores its appends, and with pre-vote nobody's term would ever
+	 * rise to meet it; the answer makes the old leader step down, and the next one starts above both.
+	 */
+	answerStale({ kind, from }: Message): void {
+		if (kind === MessageKind.append) this.refuse(MessageKind.appendResponse, from);
+		if (kind === MessageKind.vote) this.refuse(MessageKind.voteResponse, from);
+	}
+
+	/** Somebody who can't know what it promised asks; the term needn't be durable to bound that. */
+	answer({ from, context }: Message, probation: Probation | null): void {
+		const answer = this.#outbox.add(MessageKind.standingResponse, from, this.#hardState.term);
+		answer.context = context;
+		answer.rejected = probation?.isAsking === true;
+		// Who may have lost something doesn't claim that there was nothing.
+		const isEmpty = probation === null || probation.seemsEmpty;
+		answer.index = isEmpty ? this.#log.lastIndex : Math.max(1, this.#log.lastIndex);
+	}
+
+	/** Asks the leader to hand over. @returns false if nothing may be said in this term yet */
+	wish(leader: number, target: number): boolean {
+		if (!this.#hardState.isTermSaved) return false;
+		this.#outbox.add(MessageKind.transfer, leader, this.#hardState.term).index = target;
+		return true;
+	}
+
+	/** The leader wants this replica to lead. It may stand with all of the leader's log; with less the leader says it
+	 * again, when that was sent again. */
+	mayStandAtOnce({ index, logTerm }: Message): boolean {
+		const { lastIndex, lastTerm } = this.#log;
+		return lastIndex === index && lastTerm === logTerm && this.#hardState.isSaved;
+	}
+
+	#request(kind: MessageKind, term: number, context: number): void {
 		const { voters, id } = this.#options;
 		for (let i = 0; i < voters.length; i += 1) {
 			if (voters[i] === id) continue;
 			const message = this.#outbox.add(kind, voters[i]!, term);
 			message.index = this.#log.lastIndex;
 			message.logTerm = this.#log.lastTerm;
+			message.context = context;
 		}
 	}
 }

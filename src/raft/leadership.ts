@@ -4,6 +4,7 @@ import type { Outbox } from './outbox.js';
 import { Progress } from './progress.js';
 import { majorityReached } from './quorum.js';
 import type { ReadRounds } from './read-rounds.js';
+import { Transfer } from './transfer.js';
 import { type Input, InputKind, type Message, MessageKind, type RaftOptions } from './types.js';
 
 /**
@@ -12,6 +13,7 @@ import { type Input, InputKind, type Message, MessageKind, type RaftOptions } fr
  */
 export class Leadership {
 	readonly #reads: ReadRounds;
+	readonly #id: number;
 	readonly #term: number;
 	readonly #log: Log;
 	readonly #outbox: Outbox;
@@ -20,6 +22,8 @@ export class Leadership {
 	#heartbeatAt: number;
 	/** One value for each voter, this one last; majorities are taken over it. */
 	readonly #values: Float64Array;
+	/** Handing it over. */
+	readonly transfer: Transfer;
 
 	constructor(
 		options: RaftOptions,
@@ -29,6 +33,7 @@ export class Leadership {
 		reads: ReadRounds,
 		now: number,
 	) {
+		this.#id = options.id;
 		this.#term = term;
 		this.#log = log;
 		this.#outbox = outbox;
@@ -43,6 +48,7 @@ export class Leadership {
 		// The no-op, which is proposed at once, is the first sign of life.
 		this.#heartbeatAt = now + options.heartbeatMs;
 		this.#values = new Float64Array(options.voters.length);
+		this.transfer = new Transfer(options, term, log, outbox);
 	}
 
 	peer(id: number): Progress | null {
@@ -60,6 +66,7 @@ export class Leadership {
 	}
 
 	tick(now: number): void {
+		this.transfer.tick(now);
 		if (now >= this.#heartbeatAt) this.#heartbeat(now);
 	}
 
@@ -80,6 +87,22 @@ export class Leadership {
 				this.#startReads(now);
 				break;
 		}
+	}
+
+	/** Somebody (`asker`) wishes that `target` leads: 0 = the best of the others; who leads already: nobody else.
+	 * @returns false if that can't be now */
+	handOver(target: number, asker: number, now: number): boolean {
+		const { transfer } = this;
+		const peer = target === 0 ? transfer.choose(this.#peers, now) : this.peer(target);
+		if (target === this.#id) transfer.fail();
+		else if (peer === null || !transfer.begin(peer, asker, now)) return false;
+		transfer.tellIfDue();
+		return true;
+	}
+
+	/** A follower wishes it. */
+	asked(target: number, asker: number, now: number): void {
+		if (!this.handOver(target, asker, now)) this.transfer.refuse(asker);
 	}
 
 	/** The next index to send to the peer, 0 if nothing may be sent now. */
@@ -154,6 +177,7 @@ export class Leadership {
 		const isNews = peer.acknowledged(index);
 		this.#outbox.output.wakeSenders = true;
 		if (isNews) this.advanceCommit(now);
+		this.transfer.acknowledged(peer, now);
 	}
 
 	/**
@@ -191,6 +215,7 @@ export class Leadership {
 
 	#heartbeat(now: number): void {
 		this.#heartbeatAt = now + this.#heartbeatMs;
+		this.transfer.repeat();
 		for (let i = 0; i < this.#peers.length; i += 1) {
 			this.#appendHead(this.#peers[i]!, this.#peers[i]!.heartbeatIndex);
 			this.#peers[i]!.probeSent();

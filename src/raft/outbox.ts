@@ -1,3 +1,4 @@
+import type { Raft } from './raft.js';
 import { Message, type MessageKind, Output, type RaftOptions, Role } from './types.js';
 
 /** Addresses messages, and takes them from the pool of the output of the step that is under way. */
@@ -37,7 +38,20 @@ export class Outbox {
 		output.readConfirmed = 0;
 		output.readIndex = 0;
 		output.readsFailed = false;
+		output.transferFailed = false;
+		output.successor = 0;
 		output.probationOver = false;
+	}
+
+	/** The step is over: says what every output says. */
+	report(raft: Raft): void {
+		const output = this.#output;
+		output.term = raft.term;
+		output.vote = raft.vote;
+		output.epoch = raft.epoch;
+		output.committed = raft.committed;
+		output.role = raft.role;
+		output.leader = raft.leader;
 	}
 
 	/** Another message to send; all but its address is blank. */

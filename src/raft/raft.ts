@@ -9,6 +9,7 @@ import { Probation } from './probation.js';
 import type { PeerProgress } from './progress.js';
 import { ReadRounds } from './read-rounds.js';
 import { Timeouts } from './timeouts.js';
+import { BY_TRANSFER, type Transfer } from './transfer.js';
 import {
 	type Input,
 	InputKind,
@@ -133,6 +134,11 @@ export class Raft {
 		return this.#leadership?.needsSnapshot(peer) ?? false;
 	}
 
+	/** How far handing over has come, as a live view; null unless this replica leads. */
+	get transfer(): Transfer | null {
+		return this.#leadership === null ? null : this.#leadership.transfer;
+	}
+
 	/** How far a peer is, as a live view; null unless this replica leads and `peer` is another voter. */
 	progress(peer: number): PeerProgress | null {
 		return this.#leadership?.peer(peer) ?? null;
@@ -148,12 +154,7 @@ export class Raft {
 		this.#dispatch(input, output);
 		if (this.#probation?.ends(this.#following.reached)) output.probationOver = true;
 		output.saveHardState = this.#hardState.takeChanged();
-		output.term = this.term;
-		output.vote = this.vote;
-		output.epoch = this.epoch;
-		output.committed = this.committed;
-		output.role = this.role;
-		output.leader = this.leader;
+		this.#outbox.report(this);
 		output.roleChanged = role !== this.role || leader !== this.leader || term !== this.term;
 	}
 
@@ -196,6 +197,9 @@ export class Raft {
 			case InputKind.admitted:
 				this.#probation = null;
 				this.#timeouts.postponeElection();
+				break;
+			case InputKind.transfer:
+				output.refused = !this.#transfer(input.peer);
 				break;
 			default:
 				if (this.#leadership === null) output.refused = true;
@@ -262,6 +266,7 @@ export class Raft {
 	#endLeadership(): void {
 		if (this.#leadership === null) return;
 		this.#outbox.output.readsFailed = this.#reads.abandon();
+		this.#outbox.output.successor = this.#leadership.transfer.successor;
 		this.#leadership = null;
 	}
 
@@ -269,30 +274,30 @@ export class Raft {
 	#campaign(): void {
 		this.#timeouts.postponeElection();
 		if (!this.#hardState.isSaved || this.#timeouts.isDiskStalled) return;
-		if (this.#options.voters.length === 1) this.#becomeCandidate();
+		if (this.#options.voters.length === 1) this.#becomeCandidate(false);
 		else this.#becomePreCandidate();
 	}
 
 	/** Asks whether an election could be won before it disturbs anyone with a new term (thesis, §9.6). */
 	#becomePreCandidate(): void {
-		this.#stand(Role.preCandidate).add(this.#id);
+		this.#stand(Role.preCandidate, false).add(this.#id);
 		this.#ballot.requestPreVotes();
 	}
 
 	/** Even this replica's own vote counts only once it is durable: see `#hardStateSaved`. */
-	#becomeCandidate(): void {
+	#becomeCandidate(isByTransfer: boolean): void {
 		this.#hardState.enterTerm(this.term + 1);
 		this.#hardState.voteFor(this.#id);
-		this.#stand(Role.candidate);
+		this.#stand(Role.candidate, isByTransfer);
 		this.#timeouts.postponeElection();
 	}
 
-	#stand(role: Role): Votes {
+	#stand(role: Role, isByTransfer: boolean): Votes {
 		assert(this.#role !== Role.leader, 'a leader doesn’t stand');
 		this.#role = role;
 		this.#leader = 0;
 		this.#following.reset();
-		this.#votes = new Votes(this.#options.voters);
+		this.#votes = new Votes(this.#options.voters, isByTransfer);
 		return this.#votes;
 	}
 
@@ -315,7 +320,7 @@ export class Raft {
 	#requestElection(): void {
 		if (this.#votes === null || this.#votes.has(this.#id)) return;
 		this.#votes.add(this.#id);
-		this.#ballot.requestVotes();
+		this.#ballot.requestVotes(this.#votes.isByTransfer);
 		if (this.#votes.hasMajority) this.#becomeLeader();
 	}
 
@@ -324,12 +329,12 @@ export class Raft {
 	#receive(input: Input): void {
 		const { message } = input;
 		if (!this.#isForThisReplica(message)) return;
-		if (message.kind === MessageKind.standing) this.#onStanding(message);
+		if (message.kind === MessageKind.standing) this.#ballot.answer(message, this.#probation);
 		else if (message.kind === MessageKind.standingResponse) this.#probation?.answered(message);
 		else if (this.#probation?.isAsking) return;
 		else if (message.kind === MessageKind.preVote) this.#onPreVote(message);
 		else if (message.kind === MessageKind.preVoteResponse) this.#onPreVoteResponse(message);
-		else if (message.term < this.term) this.#onStale(message);
+		else if (message.term < this.term) this.#ballot.answerStale(message);
 		else if (this.#enterTermOf(message)) this.#onCurrent(message, input);
 	}
 
@@ -342,7 +347,8 @@ export class Raft {
 	/** False if the message's term is to be ignored: a live leader isn't deposed by who can't hear it. */
 	#enterTermOf(message: Message): boolean {
 		if (message.term === this.term) return true;
-		if (message.kind === MessageKind.vote && this.#hasLiveLeader) return false;
+		const isVote = message.kind === MessageKind.vote && message.context !== BY_TRANSFER;
+		if (isVote && this.#hasLiveLeader) return false;
 		this.#becomeFollower(message.term, 0);
 		return true;
 	}
@@ -361,19 +367,13 @@ export class Raft {
 			case MessageKind.voteResponse:
 				this.#onVoteResponse(message);
 				break;
+			case MessageKind.timeoutNow:
+				this.#onTimeoutNow(message);
+				break;
+			case MessageKind.transfer:
+				this.#onTransfer(message);
+				break;
 		}
-	}
-
-	/**
-	 * Who asks in an old term learns the current one. For a leader that is more than courtesy: a replica
-	 * that came back with a higher term ignores its appends, and with pre-vote nobody's term would ever
-	 * rise to meet it; the answer makes the old leader step down, and the next one starts above both.
-	 */
-	#onStale(message: Message): void {
-		if (message.kind === MessageKind.append)
-			this.#ballot.refuse(MessageKind.appendResponse, message.from);
-		if (message.kind === MessageKind.vote)
-			this.#ballot.refuse(MessageKind.voteResponse, message.from);
 	}
 
 	#onAppend(message: Message, input: Input): void {
@@ -382,16 +382,6 @@ export class Raft {
 		if (this.#leader === 0) this.#becomeFollower(this.term, message.from);
 		this.#timeouts.postponeElection();
 		this.#following.append(input, this.#timeouts.now);
-	}
-
-	/** Somebody who can't know what it promised asks; the term needn't be durable to bound that. */
-	#onStanding({ from, context }: Message): void {
-		const answer = this.#outbox.add(MessageKind.standingResponse, from, this.term);
-		answer.context = context;
-		answer.rejected = this.#probation?.isAsking === true;
-		// Who may have lost something doesn't claim that there was nothing.
-		const isEmpty = this.#probation === null || this.#probation.seemsEmpty;
-		answer.index = isEmpty ? this.#log.lastIndex : Math.max(1, this.#log.lastIndex);
 	}
 
 	#onPreVote(message: Message): void {
@@ -411,7 +401,7 @@ export class Raft {
 		}
 		if (this.#role !== Role.preCandidate || message.term !== this.term + 1) return;
 		this.#votes?.add(message.from);
-		if (this.#votes?.hasMajority) this.#becomeCandidate();
+		if (this.#votes?.hasMajority) this.#becomeCandidate(false);
 	}
 
 	#onVote(message: Message): void {
@@ -431,5 +421,28 @@ export class Raft {
 		if (this.#role !== Role.candidate || message.rejected) return;
 		this.#votes?.add(message.from);
 		if (this.#votes?.hasMajority) this.#becomeLeader();
+	}
+
+	// ---- handing over: `transfer.ts`
+
+	#transfer(target: number): boolean {
+		const { now } = this.#timeouts;
+		if (this.#leadership !== null) return this.#leadership.handOver(target, this.#id, now);
+		return this.#leader !== 0 && this.#ballot.wish(this.#leader, target);
+	}
+
+	/** A follower wishes it, or the leader doesn't do it. */
+	#onTransfer({ from, index, rejected }: Message): void {
+		if (rejected) this.#outbox.output.transferFailed = from === this.#leader;
+		else this.#leadership?.asked(index, from, this.#timeouts.now);
+	}
+
+	/** The leader hands over: no silence to wait for, and no need to ask whether an election could be won. */
+	#onTimeoutNow(message: Message): void {
+		if (message.rejected) return this.#leadership?.transfer.declined(message.from);
+		if (this.#leader !== message.from) return;
+		const isAble = this.#probation === null && !this.#timeouts.isDiskStalled;
+		if (!isAble) this.#ballot.refuse(MessageKind.timeoutNow, message.from);
+		else if (this.#ballot.mayStandAtOnce(message)) this.#becomeCandidate(true);
 	}
 }

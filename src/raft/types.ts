@@ -14,6 +14,10 @@ export const MessageKind = {
 	/** Of a replica on probation: what is your term, and where does your log end? */
 	standing: 7,
 	standingResponse: 8,
+	/** Of a leader to the voter that shall lead from now on: stand at once. Rejected, from that one: it can't. */
+	timeoutNow: 11,
+	/** Of a follower to its leader: hand over. Rejected, from the leader: it doesn't. */
+	transfer: 12,
 } as const;
 export type MessageKind = (typeof MessageKind)[keyof typeof MessageKind];
 
@@ -27,14 +31,15 @@ export class Message {
 	term = 0;
 	/** append: the entry before the first batch. appendResponse: the last index that is matched *and*
 	 * durable here; rejected: the append's `index`, echoed. Votes: the candidate's last index.
-	 * standingResponse: the last index; 0 = nothing was ever here. Rejected: it can't vouch for that itself. */
+	 * standingResponse: the last index; 0 = nothing was ever here. Rejected: it can't vouch for that itself.
+	 * timeoutNow: the leader's last index. transfer: a replica id, 0 = whoever suits best. */
 	index = 0;
-	/** The term of the entry at `index` (append, votes). */
+	/** The term of the entry at `index` (append, votes, timeoutNow). */
 	logTerm = 0;
 	/** append: the leader's commit index, capped by nothing: the receiver caps it at what it matched. */
 	commit = 0;
 	/** append: the leader's current read round. appendResponse: the highest round seen from this leader.
-	 * standing: which question it is; standingResponse: the same. */
+	 * standing: which question it is; standingResponse: the same. vote: 1 = a leader asked for this election. */
 	context = 0;
 	/** Rejected append: an index at which the logs may agree, and its term in the follower's log. */
 	hintIndex = 0;
@@ -78,6 +83,9 @@ export const InputKind = {
 	read: 9,
 	/** That `probationOver` was said is durable: this replica is a voter from now on. */
 	admitted: 10,
+	/** Somebody here wishes that `peer` leads (0 = whoever suits best; this replica: nobody else). Refused if this replica
+	 * neither leads nor knows who does, or can't hand over now. To wish it again does no harm, and says it again. */
+	transfer: 13,
 } as const;
 export type InputKind = (typeof InputKind)[keyof typeof InputKind];
 
@@ -93,7 +101,7 @@ export class Input {
 	batchTerm: Float64Array;
 	/** propose: entries in the batch. */
 	count = 0;
-	/** sent, disconnected: a replica id. */
+	/** sent, disconnected, transfer: a replica id. */
 	peer = 0;
 	/** sent, persisted, compacted. */
 	index = 0;
@@ -134,7 +142,7 @@ export class Output {
 	readonly messages: Message[] = [];
 	messageCount = 0;
 	/** The input was refused: not leader (propose, sent, disconnected, read), or the peer may not be sent to
-	 * now (`Raft.sendFrom` is 0). */
+	 * now (`Raft.sendFrom` is 0); transfer: see there. */
 	refused = false;
 	/** Term and vote changed and must be made durable. */
 	saveHardState = false;
@@ -168,6 +176,10 @@ export class Output {
 	readIndex = 0;
 	/** Leadership is lost: every read not yet confirmed has failed. */
 	readsFailed = false;
+	/** The transfer that was wished for here has come to nothing; this replica, if it led, goes on leading. */
+	transferFailed = false;
+	/** Leadership is lost, after this replica was told to stand for the next term; 0 = not by a transfer. */
+	successor = 0;
 	/** This replica's probation may end: make that durable, then say `admitted`. Said once. */
 	probationOver = false;
 }

@@ -218,7 +218,7 @@ class Incoming implements ConnectionHandler, SlabFrames {
 		}
 		if (!this.#isGreeted) return this.#greet(slab, offset);
 		if (this.#missing > 0) return this.#break('a message within an append');
-		if (kind < MessageFrameKind.append || kind > MessageFrameKind.standingResponse) {
+		if (kind < MessageFrameKind.append || kind > MessageFrameKind.transfer) {
 			return this.#break(`message kind ${kind} is not for a peer stream`);
 		}
 		if (this.#message.from !== this.#options.peer || this.#message.group !== this.#options.group) {

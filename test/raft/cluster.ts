@@ -204,6 +204,14 @@ export class Cluster {
 		return round;
 	}
 
+	/** Somebody at this replica wishes that `target` leads. */
+	transfer(replica: Replica, target: number): void {
+		this.step(replica, (input) => {
+			input.kind = InputKind.transfer;
+			input.peer = target;
+		});
+	}
+
 	disconnect(replica: Replica, peer: number): void {
 		this.step(replica, (input) => {
 			input.kind = InputKind.disconnected;
@@ -284,6 +292,8 @@ export class Cluster {
 		const { becameLeader, wakeSenders, refused } = output;
 		if (becameLeader) this.propose(replica, 1);
 		else if (wakeSenders) this.#send(replica);
+		const { transfer } = replica.raft;
+		if (transfer?.isDue) this.transfer(replica, transfer.target);
 		output.refused = refused;
 		return output;
 	}

@@ -24,6 +24,8 @@ export class Judge implements Witness {
 		readsFailed: 0,
 		rejections: 0,
 		admissions: 0,
+		transfers: 0,
+		transfersFailed: 0,
 	};
 	readonly #replicas: () => readonly Replica[];
 	readonly #leaderOf = new Map<number, number>();
@@ -51,6 +53,8 @@ export class Judge implements Witness {
 		if (output.readConfirmed > 0) this.seen.reads += 1;
 		if (input.kind === InputKind.admitted) this.seen.admissions += 1;
 		if (output.readsFailed) this.seen.readsFailed += 1;
+		if (output.successor > 0) this.seen.transfers += 1;
+		if (output.transferFailed) this.seen.transfersFailed += 1;
 		if (output.role === Role.leader) this.#electionSafety(replica, output.term);
 		if (output.becameLeader) this.#leaderCompleteness(replica, output.term);
 		if (output.appendFrom >= 0 || output.firstIndex > 0) this.#logMatching(replica);

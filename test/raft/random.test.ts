@@ -75,7 +75,8 @@ class World {
 		else if (chance < 0.65) this.#pass();
 		else if (chance < 0.82) this.#write();
 		else if (chance < 0.9) this.#propose();
-		else if (chance < 0.95) this.#read();
+		else if (chance < 0.92) this.#read();
+		else if (chance < 0.95) this.#transfer();
 		else this.#trouble();
 	}
 
@@ -148,6 +149,12 @@ class World {
 	#read(): void {
 		const replica = this.#likelyLeader();
 		if (replica.isUp) this.#cluster.read(replica);
+	}
+
+	#transfer(): void {
+		const replica = this.#likelyLeader();
+		const target = this.#chance() < 0.5 ? 0 : this.#any().id;
+		if (replica.isUp) this.#cluster.transfer(replica, target);
 	}
 
 	#trouble(): void {

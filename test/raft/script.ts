@@ -23,6 +23,7 @@ const roleName = Object.fromEntries(
  *     campaign 1                  replica 1 alone notices a silence; nothing is delivered
  *     propose 1 3                 a batch of three entries
  *     read 1
+ *     transfer 1 2                at replica 1 somebody wishes that 2 leads; 0 = whoever suits best
  *     deliver [1->2] [count]      messages, in the order they were sent; all, of all links, if not said
  *     drop [1->2] [count]         lose them instead
  *     repeat 1->2                 deliver the oldest message, and leave it where it is
@@ -83,6 +84,8 @@ class Script implements Witness {
 			say(`confirms reads up to round ${output.readConfirmed} at index ${output.readIndex}`);
 		}
 		if (output.readsFailed) say('fails its reads');
+		if (output.transferFailed) say('goes on: the transfer has failed');
+		if (output.successor > 0) say(`has handed over to ${output.successor}`);
 	}
 	readonly #committed = new Map<Replica, number>();
 
@@ -111,6 +114,8 @@ class Script implements Witness {
 			case 'read':
 				cluster.read(on());
 				return;
+			case 'transfer':
+				return cluster.transfer(on(), Number(args[1]));
 			case 'deliver':
 				for (const each of this.#pick(args, true)) this.#deliver(each);
 				return;
@@ -273,8 +278,14 @@ function envelopeText({ message, batches }: Envelope): string {
 				: `${head} has ${message.index}${round}`;
 		}
 		case 'preVote':
-		case 'vote':
-			return `${head} log ${message.index}@${message.logTerm}`;
+		case 'vote': {
+			const why = message.context === 1 ? ' by transfer' : '';
+			return `${head} log ${message.index}@${message.logTerm}${why}`;
+		}
+		case 'timeoutNow':
+			return `${head} ${message.rejected ? 'no' : `with ${message.index}@${message.logTerm}`}`;
+		case 'transfer':
+			return `${head} ${message.rejected ? 'no' : `to ${message.index}`}`;
 		default:
 			return `${head} ${message.rejected ? 'no' : 'yes'}`;
 	}

@@ -50,6 +50,17 @@ export class Following {
 		if (input.batchCount === 0 || last <= this.#log.persisted) this.acknowledge(message.from);
 	}
 
+	/** A snapshot up to (index, term) is durable: it gives the log a new beginning, or tells how much of it is committed.
+	 * One that brings nothing new changes nothing. `leader`: 0 = unknown. */
+	install(index: number, term: number, leader: number): void {
+		if (index <= this.#log.committed) return;
+		if (this.#log.install(index, term)) this.#outbox.output.resetTo = index;
+		if (leader === 0) return;
+		// What is committed every later leader has.
+		this.#matched = Math.max(this.#matched, this.#log.committed);
+		this.acknowledge(leader);
+	}
+
 	/** The term is durable now, and answers that it held back may go. */
 	termSaved(leader: number): void {
 		// Where entries are still on their way to the disk, one acknowledgement follows for them and this.

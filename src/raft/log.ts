@@ -125,6 +125,26 @@ export class Log {
 		this.#runs.compact(index);
 	}
 
+	/**
+	 * A snapshot that ends with the entry (index, term) is durable here, and new. Where that entry is in the log, it goes
+	 * on as it is (rule 12): what is behind it may be acknowledged. Else nothing of the log is of use: what is there
+	 * is short of the snapshot, or of another leader, and the log begins anew behind it.
+	 * @returns whether it begins anew
+	 */
+	install(index: number, term: number): boolean {
+		assert(index > this.#committed, 'what is committed is never replaced');
+		if (this.termAt(index) === term) {
+			this.commit(index);
+			return false;
+		}
+		this.#runs.restart(index, term);
+		this.#committed = index;
+		// The snapshot itself is durable, and a restart begins with it.
+		this.#persisted = index;
+		this.#epoch += 1;
+		return true;
+	}
+
 	invariants(): void {
 		this.#runs.invariants();
 		assert(this.compacted <= this.#committed, 'compacted <= committed');

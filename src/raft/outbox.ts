@@ -25,6 +25,7 @@ export class Outbox {
 		output.term = 0;
 		output.vote = 0;
 		output.truncateTo = -1;
+		output.resetTo = -1;
 		output.appendFrom = -1;
 		output.firstIndex = 0;
 		output.epoch = 0;

@@ -194,6 +194,12 @@ export class Raft {
 			case InputKind.compacted:
 				this.#log.compact(input.index);
 				break;
+			case InputKind.installed:
+				assert(input.term <= this.term, 'no snapshot is newer than the term');
+				// Whoever leads has all that was ever committed in its log.
+				if (this.#leadership !== null) break;
+				this.#following.install(input.index, input.term, this.#leader);
+				break;
 			case InputKind.admitted:
 				this.#probation = null;
 				this.#timeouts.postponeElection();

@@ -55,6 +55,13 @@ export class TermRuns {
 		this.#lastIndex = index;
 	}
 
+	/** Forgets all, and begins anew behind `index`, whose entry is of `term`. */
+	restart(index: number, term: number): void {
+		this.#count = 0;
+		this.#compacted = this.#lastIndex = index;
+		this.#compactedTerm = term;
+	}
+
 	/** Drops everything up to `index`; its term stays known. */
 	compact(index: number): void {
 		assert(index >= this.#compacted && index <= this.#lastIndex, 'compaction stays inside the log');

@@ -83,6 +83,8 @@ export const InputKind = {
 	read: 9,
 	/** That `probationOver` was said is durable: this replica is a voter from now on. */
 	admitted: 10,
+	/** A snapshot of everything up to `index`, whose entry is of `term`, is durable here: it came from a leader. */
+	installed: 11,
 	/** Somebody here wishes that `peer` leads (0 = whoever suits best; this replica: nobody else). Refused if this replica
 	 * neither leads nor knows who does, or can't hand over now. To wish it again does no harm, and says it again. */
 	transfer: 13,
@@ -103,7 +105,7 @@ export class Input {
 	count = 0;
 	/** sent, disconnected, transfer: a replica id. */
 	peer = 0;
-	/** sent, persisted, compacted. */
+	/** sent, persisted, compacted, installed. */
 	index = 0;
 	/** sent: the first index of what was taken. Below `sendFrom` when that lies within a batch: batches are
 	 * sent whole. */
@@ -112,8 +114,9 @@ export class Input {
 	bytes = 0;
 	/** persisted: `Output.epoch` as it was when the range was handed out. */
 	epoch = 0;
-	/** hardStateSaved. */
+	/** hardStateSaved, installed. */
 	term = 0;
+	/** hardStateSaved. */
 	vote = 0;
 
 	constructor(batchesMax: number) {
@@ -151,6 +154,8 @@ export class Output {
 	vote = 0;
 	/** Cut everything behind this index; -1 = nothing. Never below `committed`. An append always follows. */
 	truncateTo = -1;
+	/** installed: begin the log anew behind this index; nothing of it is kept. -1 = it goes on as it is. */
+	resetTo = -1;
 	/** First of the message's batches to append; -1 = none. */
 	appendFrom = -1;
 	/** propose: the index of the batch's first entry. */

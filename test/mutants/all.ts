@@ -20,9 +20,5 @@ export const notPlanted: readonly NotPlanted[] = [
 		rule: 11,
 		why: 'the voters of a group are fixed when it is made; nothing changes membership yet.',
 	},
-	{
-		rule: 12,
-		why: 'no snapshot is sent yet; a follower that needs what is dropped is told of, and stays behind.',
-	},
 	{ rule: 18, why: 'there are no lease reads; every read asks a majority.' },
 ];

@@ -35,6 +35,8 @@ export interface Disk {
 	batches: Batch[];
 	/** Set while this disk may have lost something. */
 	probation: 'new' | 'damaged' | null;
+	/** The batches that its snapshot stands for. */
+	snapshot: readonly Batch[];
 }
 
 export const timing = { electionTimeoutMs: 100, heartbeatMs: 20 };
@@ -45,7 +47,7 @@ export const batchBytes = 100;
 export class Replica {
 	readonly id: number;
 	readonly voters: readonly number[];
-	readonly disk: Disk = { term: 0, vote: 0, batches: [], probation: null };
+	readonly disk: Disk = { term: 0, vote: 0, batches: [], probation: null, snapshot: [] };
 	/** What this disk held and lost. */
 	readonly lost = new Set<Batch>();
 	/** The log as the core sees it. */
@@ -69,6 +71,7 @@ export class Replica {
 		this.#lives += 1;
 		this.isUp = true;
 		this.writes = [];
+		this.#beginWithSnapshot();
 		this.batches = [...this.disk.batches];
 		const lastIndex = this.batches.at(-1)?.last ?? 0;
 		this.committed = Math.min(this.committed, lastIndex);
@@ -88,6 +91,20 @@ export class Replica {
 		return this.raft;
 	}
 
+	/** A log that doesn't hold what its snapshot ends with begins anew behind it. */
+	#beginWithSnapshot(): void {
+		const { disk } = this;
+		const last = disk.snapshot.at(-1);
+		if (last === undefined) return;
+		// Its term was never saved, so that nothing was promised in it.
+		if (last.term > disk.term) disk.vote = 0;
+		disk.term = Math.max(disk.term, last.term);
+		if (disk.batches.includes(last)) return;
+		disk.batches = [...disk.snapshot];
+		this.compacted = last.last;
+		this.committed = Math.max(this.committed, last.last);
+	}
+
 	get #probation(): RaftOptions['probation'] {
 		const { probation } = this.disk;
 		const question = this.id * 1e9 + this.#lives * 1e5;
@@ -101,6 +118,8 @@ export class Replica {
 		for (const batch of disk.batches.splice(kept)) this.lost.add(batch);
 		disk.term = disk.batches.at(-1)?.term ?? 0;
 		disk.vote = 0;
+		disk.snapshot = [];
+		this.compacted = Math.min(this.compacted, disk.batches.at(-1)?.last ?? 0);
 		disk.probation = kept === 0 ? 'new' : 'damaged';
 		this.committed = Math.min(this.committed, disk.batches.at(-1)?.last ?? 0);
 	}
@@ -170,6 +189,8 @@ export class Cluster {
 	now = 0;
 	readonly #input = new Input(64);
 	readonly #output = new Output();
+	/** What is being installed. */
+	#snapshot: readonly Batch[] = [];
 
 	constructor(replicas: Replica[], witness: Witness) {
 		this.replicas = replicas;
@@ -224,6 +245,18 @@ export class Cluster {
 		this.step(replica, (input) => {
 			input.kind = InputKind.compacted;
 			input.index = index;
+		});
+	}
+
+	/** A snapshot of these batches is durable, and the core hears of it. */
+	install(replica: Replica, snapshot: readonly Batch[]): void {
+		const { last, term } = snapshot.at(-1)!;
+		if (last > (replica.disk.snapshot.at(-1)?.last ?? 0)) replica.disk.snapshot = snapshot;
+		this.#snapshot = snapshot;
+		this.step(replica, (input) => {
+			input.kind = InputKind.installed;
+			input.index = last;
+			input.term = term;
 		});
 	}
 
@@ -306,6 +339,7 @@ export class Cluster {
 			replica.batches = replica.batches.filter((batch) => batch.last <= output.truncateTo);
 			replica.writes.push({ kind: 'truncate', index: output.truncateTo });
 		}
+		if (output.resetTo >= 0) this.#reset(replica, output.resetTo);
 		const before = replica.batches.at(-1) ?? null;
 		if (output.appendFrom >= 0)
 			this.#append(replica, batches.slice(output.appendFrom), output.epoch);
@@ -321,6 +355,14 @@ export class Cluster {
 		for (let i = 0; i < output.messageCount; i += 1) {
 			this.#post(replica, { message: { ...output.messages[i]! }, batches: [] });
 		}
+	}
+
+	/** Its disk may still hold the old log; but a restart would begin with the snapshot. */
+	#reset(replica: Replica, index: number): void {
+		replica.batches = [...this.#snapshot];
+		replica.disk.batches = [...this.#snapshot];
+		replica.writes = replica.writes.filter(({ kind }) => kind !== 'append' && kind !== 'truncate');
+		replica.compacted = index;
 	}
 
 	#append(replica: Replica, batches: readonly Batch[], epoch: number): void {

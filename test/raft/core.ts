@@ -115,6 +115,13 @@ export class Core {
 		return this.#step(InputKind.compacted);
 	}
 
+	/** A snapshot up to the entry (index, term) is durable. */
+	installed(index: number, term: number): Heard[] {
+		this.#input.index = index;
+		this.#input.term = term;
+		return this.#step(InputKind.installed);
+	}
+
 	/** The round that will confirm the read. */
 	read(): number {
 		this.#step(InputKind.read);

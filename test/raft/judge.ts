@@ -20,6 +20,7 @@ export class Judge implements Witness {
 	readonly seen = {
 		elections: 0,
 		truncations: 0,
+		resets: 0,
 		reads: 0,
 		readsFailed: 0,
 		rejections: 0,
@@ -50,6 +51,7 @@ export class Judge implements Witness {
 	stepped(replica: Replica, input: Input, output: Output): void {
 		if (output.becameLeader) this.seen.elections += 1;
 		if (output.truncateTo >= 0) this.seen.truncations += 1;
+		if (output.resetTo >= 0) this.seen.resets += 1;
 		if (output.readConfirmed > 0) this.seen.reads += 1;
 		if (input.kind === InputKind.admitted) this.seen.admissions += 1;
 		if (output.readsFailed) this.seen.readsFailed += 1;

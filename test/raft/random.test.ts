@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Role } from '../../src/raft/types.js';
-import { Cluster, type Envelope, Replica } from './cluster.js';
+import { type Batch, Cluster, type Envelope, Replica } from './cluster.js';
 import { Judge } from './judge.js';
 
 const { RAFT_SEED = '1', RAFT_SEEDS = '600' } = process.env;
@@ -114,6 +114,7 @@ class World {
 			for (const envelope of cluster.bag.splice(0)) cluster.deliver(envelope);
 			for (const replica of cluster.replicas) cluster.persist(replica);
 		}
+		for (const replica of cluster.replicas) this.#sendSnapshots(replica);
 	}
 
 	#deliver(): void {
@@ -166,6 +167,7 @@ class World {
 		else if (kind === 3 && replica.isUp) this.#cluster.disconnect(replica, this.#any().id);
 		else if (kind === 4 && replica.isUp) this.#compact(replica);
 		else if (kind === 5 && this.#losesDisks) this.#loseDisk(replica);
+		for (const each of this.#cluster.replicas) if (this.#chance() < 0.3) this.#sendSnapshots(each);
 		for (const each of this.#cluster.replicas) {
 			if (!each.isUp && this.#chance() < 0.5) this.#restart(each);
 		}
@@ -207,15 +209,35 @@ class World {
 		][this.#below(3)]!;
 	}
 
-	/** There are no snapshots here: dropped is only what is durable everywhere. */
 	#compact(replica: Replica): void {
-		if (this.#losesDisks) return;
-		const everywhere = this.judge.committed.findLast(({ batch }, at) =>
-			this.#cluster.replicas.every(({ disk }) => disk.batches[at] === batch),
-		);
-		const index = Math.min(everywhere?.batch.last ?? 0, replica.raft.committed);
-		const border = replica.batches.findLast((batch) => batch.last <= index)?.last ?? 0;
-		if (border > replica.compacted) this.#cluster.compact(replica, border);
+		const snapshot = this.#snapshotOf(replica);
+		const border = snapshot.at(-1)?.last ?? 0;
+		if (border <= replica.compacted) return;
+		replica.disk.snapshot = snapshot;
+		this.#cluster.compact(replica, border);
+	}
+
+	/** Of what is committed there, or of a part of it. */
+	#snapshotOf({ batches, raft }: Replica): readonly Batch[] {
+		const isNewest = this.#chance() < 0.5;
+		const index = isNewest ? raft.committed : this.#below(raft.committed + 1);
+		return batches.filter(({ last }) => last <= Math.max(index, raft.compacted));
+	}
+
+	/** To those that need one, and now and then to one that doesn't; some come late. */
+	#sendSnapshots(from: Replica): void {
+		if (!from.isUp) return;
+		for (const to of this.#cluster.replicas) {
+			const isNeeded = from.raft.needsSnapshot(to.id) || this.#chance() < 0.05;
+			if (to === from || !to.isUp || !isNeeded) continue;
+			const snapshot = this.#snapshotOf(from);
+			const last = snapshot.at(-1);
+			// Who asks for terms takes no part yet; and what comes of a leader comes with its term.
+			const isAsking = (to.raft.probation?.length ?? 0) > 0;
+			if (last === undefined || isAsking || last.term > to.raft.term) continue;
+			if (this.#cluster.isCut(from.id, to.id) || this.#chance() < 0.3) continue;
+			this.#cluster.install(to, snapshot);
+		}
 	}
 
 	#any(): Replica {

@@ -34,6 +34,8 @@ const roleName = Object.fromEntries(
  *     cut 1-2, heal               messages sent on that link are lost, until healed
  *     disconnect 1->2             replica 1 hears that its stream to 2 is lost
  *     crash 3, restart 3
+ *     compact 1 4                 replica 1 drops its log up to 4
+ *     snapshot 1->3 4             a snapshot of what replica 1 has up to 4 is durable at replica 3
  *     state [1]
  *     expect 1 role=leader committed=3
  */
@@ -69,6 +71,7 @@ class Script implements Witness {
 			say(`is ${roleName[output.role]}${leader} in term ${output.term}`);
 		}
 		if (output.saveHardState) say(`saves term ${output.term} vote ${output.vote}`);
+		if (output.resetTo >= 0) say(`begins its log anew behind ${output.resetTo}`);
 		if (output.truncateTo >= 0) say(`cuts its log behind ${output.truncateTo}`);
 		if (output.appendFrom >= 0) {
 			const batches = replica.writes.slice(-(input.batchCount - output.appendFrom));
@@ -142,6 +145,14 @@ class Script implements Witness {
 			case 'disconnect': {
 				const [from, to] = args[0]!.split('->').map(Number);
 				return cluster.disconnect(cluster.replica(from!), to!);
+			}
+			case 'compact':
+				return cluster.compact(on(), Number(args[1]));
+			case 'snapshot': {
+				const [from, to] = args[0]!.split('->').map(Number);
+				const { batches } = cluster.replica(from!);
+				const snapshot = batches.filter(({ last }) => last <= Number(args[1]));
+				return cluster.install(cluster.replica(to!), snapshot);
 			}
 			case 'crash':
 				return cluster.crash(on());

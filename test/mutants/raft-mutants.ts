@@ -222,7 +222,14 @@ export const raftMutants: readonly Mutant[] = [
 		tests(REPLICATION, /^rule 8:/),
 		seeds(200, /which is not durable|durable on \d disks only|only what was appended/),
 	),
-	mutant('cut-keeps-its-epoch', 8, LOG, 'this.#epoch += 1;', '', tests(REPLICATION, /^rule [68]:/)),
+	mutant(
+		'cut-keeps-its-epoch',
+		8,
+		LOG,
+		'this.#epoch += 1;\n\t\toutput.truncateTo = index;',
+		'output.truncateTo = index;',
+		tests(REPLICATION, /^rule [68]:/),
+	),
 
 	// ---- Staying and becoming leader
 	mutant(

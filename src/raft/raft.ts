@@ -171,8 +171,7 @@ export class Raft {
 		const hasStood = role === Role.candidate || role === Role.leader;
 		assert(!hasStood || this.vote === this.#id, 'a candidate voted for itself');
 		assert(role !== Role.leader || this.#hardState.isSaved, 'a leader’s term is durable');
-		const isFollower = role === Role.follower;
-		assert(this.#probation === null || isFollower, 'who is on probation doesn’t stand');
+		assert(!this.probation || role === Role.follower, 'who is on probation doesn’t stand');
 		this.#following.invariants(role === Role.follower && this.#leader !== 0);
 		this.#leadership?.invariants();
 	}
@@ -195,10 +194,7 @@ export class Raft {
 				this.#log.compact(input.index);
 				break;
 			case InputKind.installed:
-				assert(input.term <= this.term, 'no snapshot is newer than the term');
-				// Whoever leads has all that was ever committed in its log.
-				if (this.#leadership !== null) break;
-				this.#following.install(input.index, input.term, this.#leader);
+				if (this.#leadership === null) this.#following.install(input, this.#leader);
 				break;
 			case InputKind.admitted:
 				this.#probation = null;

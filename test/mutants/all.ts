@@ -5,6 +5,7 @@ import type { Mutant, NotPlanted } from './mutant.js';
 import { probationMutants } from './probation-mutants.js';
 import { raftMutants } from './raft-mutants.js';
 import { replicaMutants } from './replica-mutants.js';
+import { snapshotMutants } from './snapshot-mutants.js';
 
 export const mutants: readonly Mutant[] = [
 	...raftMutants,
@@ -13,6 +14,7 @@ export const mutants: readonly Mutant[] = [
 	...formatMutants,
 	...replicaMutants,
 	...callerMutants,
+	...snapshotMutants,
 ];
 
 export const notPlanted: readonly NotPlanted[] = [

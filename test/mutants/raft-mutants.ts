@@ -5,7 +5,6 @@ const ELECTIONS = 'test/raft/elections.test.ts';
 const READS = 'test/raft/reads.test.ts';
 const PARTS = 'test/raft/parts.test.ts';
 const FLOW = 'test/raft/flow.test.ts';
-const SNAPSHOTS = 'test/raft/snapshots.test.ts';
 
 const FOLLOWING = 'src/raft/following.ts';
 const LEADERSHIP = 'src/raft/leadership.ts';
@@ -406,47 +405,5 @@ export const raftMutants: readonly Mutant[] = [
 		"assert(!isNoOp || count === 1, 'the first entry of a term is the no-op');",
 		'',
 		tests(FLOW, /a first batch of several entries is no no-op/),
-	),
-
-	// ---- Snapshots
-	mutant(
-		'snapshot-keeps-a-conflict',
-		12,
-		LOG,
-		'if (this.termAt(index) === term) {\n\t\t\tthis.commit(index);',
-		'if (index <= this.lastIndex) {\n\t\t\tthis.commit(index);',
-		tests(SNAPSHOTS, /^rule 12: a conflicting entry/),
-	),
-	mutant(
-		'snapshot-drops-a-matching-suffix',
-		12,
-		LOG,
-		'if (this.termAt(index) === term) {\n\t\t\tthis.commit(index);',
-		'if (index === this.lastIndex) {\n\t\t\tthis.commit(index);',
-		tests(SNAPSHOTS, /^rule 12: what is behind a matching entry is kept/),
-	),
-	mutant(
-		'snapshot-goes-back',
-		[6, 12],
-		FOLLOWING,
-		'if (index <= this.#log.committed) return;\n',
-		'if (index < this.#log.compacted) return;\n',
-		tests(SNAPSHOTS, /^rule 12: one that brings nothing new/),
-	),
-	mutant(
-		'snapshot-believes-an-old-completion',
-		[8, 12],
-		LOG,
-		'this.#persisted = index;\n\t\tthis.#epoch += 1;\n\t\treturn true;',
-		'this.#persisted = index;\n\t\treturn true;',
-		tests(SNAPSHOTS, /^rule 8: a completion/),
-	),
-	mutant(
-		'snapshot-is-not-acknowledged',
-		12,
-		FOLLOWING,
-		'this.#matched = Math.max(this.#matched, this.#log.committed);\n\t\tthis.acknowledge(leader);',
-		'this.acknowledge(leader);',
-		tests(SNAPSHOTS, /^rule 12: a conflicting entry/),
 	),
 ];

@@ -23,6 +23,14 @@ export const SEAL_AFTER_MS = 70;
 /** Told when a flush is durable. */
 export type OnPersisted = (index: number, epoch: number, term: number, vote: number) => void;
 
+/** Who is told of what. */
+export interface FlusherEvents {
+	readonly onPersisted: OnPersisted;
+	/** The log begins anew in this segment: those before it aren't needed any more. */
+	readonly onReset: (segment: number) => void;
+	readonly onFailure: (error: Error) => void;
+}
+
 /**
  * Writes batches and hard state: one flush in flight, and everything that comes meanwhile joins the next one.
  *
@@ -37,8 +45,7 @@ export class Flusher {
 	readonly #options: LogOptions;
 	readonly #store: SegmentStore;
 	readonly #index: LogIndex;
-	readonly #onPersisted: OnPersisted;
-	readonly #onFailure: (error: Error) => void;
+	readonly #events: FlusherEvents;
 	readonly #pending = new PendingBatches();
 	/** Segment header and flush mark; one flush in flight, so one is enough. */
 	readonly #heads = new Memory(SEGMENT_HEADER_BYTES + FLUSH_MARK_BYTES);
@@ -72,6 +79,8 @@ export class Flusher {
 	#segmentBase: LogPosition | null = null;
 	/** The lowest index the log was cut to since the flush in flight began. */
 	#cutTo = Number.POSITIVE_INFINITY;
+	/** The log begins anew at `#base`: in a new segment, whose first flush is not begun yet ('wanted'), or in flight. */
+	#reset: 'none' | 'wanted' | 'writing' = 'none';
 	#scheduled = false;
 	/** The last flush, in flight or durable, is a seal, or there never was one. */
 	#isSealed: boolean;
@@ -90,14 +99,12 @@ export class Flusher {
 		options: LogOptions,
 		store: SegmentStore,
 		files: RecoveredFiles,
-		onPersisted: OnPersisted,
-		onFailure: (error: Error) => void,
+		events: FlusherEvents,
 	) {
 		this.#options = options;
 		this.#store = store;
 		this.#index = files.index;
-		this.#onPersisted = onPersisted;
-		this.#onFailure = onFailure;
+		this.#events = events;
 		this.#position = files.position;
 		this.#sequence = files.nextSequence;
 		this.#salt = files.salt;
@@ -105,6 +112,7 @@ export class Flusher {
 		this.#term = this.#savedTerm = files.recovered.term;
 		this.#vote = this.#savedVote = files.recovered.vote;
 		this.#isSealed = files.isSealed;
+		if (files.live.length === 0 && files.stale.length > 0) this.#reset = 'wanted';
 		this.#headAndMark = this.#heads.bytes;
 		this.#markAlone = this.#heads.slice(SEGMENT_HEADER_BYTES, FLUSH_MARK_BYTES);
 	}
@@ -145,6 +153,21 @@ export class Flusher {
 		this.#index.truncate(to.index);
 	}
 
+	/** Begins the log anew behind `to`. What is pending is not written any more, and what is in flight not the log's. */
+	reset(to: LogPosition): void {
+		this.#pending.popAbove(0);
+		this.#base = to;
+		this.#committed = Math.max(this.#committed, to.index);
+		this.#index.startBehind(to.index);
+		this.#reset = 'wanted';
+		this.#schedule();
+	}
+
+	/** The log has begun anew, and that is not durable yet. */
+	get isResetting(): boolean {
+		return this.#reset !== 'none';
+	}
+
 	setHardState(term: number, vote: number): void {
 		this.#term = term;
 		this.#vote = vote;
@@ -171,7 +194,9 @@ export class Flusher {
 	}
 
 	#pump(): void {
-		if (this.#pending.count > 0 || this.#isHardStateDirty) return this.#next();
+		if (this.#pending.count > 0 || this.#isHardStateDirty || this.#reset === 'wanted') {
+			return this.#next();
+		}
 		this.#state = 'idle';
 		if (this.#onStopped === null) this.#sealSoon();
 		else if (this.#needsSeal) this.#next();
@@ -200,6 +225,7 @@ export class Flusher {
 		const first = this.#pending.count === 0 ? 0 : this.#pending.firstLength;
 		const isNewSegment =
 			this.#file === null ||
+			this.#reset === 'wanted' ||
 			this.#position + FLUSH_MARK_BYTES + first > this.#options.limits.segmentBytes;
 		if (isNewSegment) this.#roll();
 		else this.#flush(false);
@@ -250,11 +276,13 @@ export class Flusher {
 		this.#flushBytes = this.#pending.take(room, this.#slices);
 		this.#flushBatches = this.#pending.taken;
 		this.#segmentBase = isNewSegment ? this.#base : null;
+		if (this.#reset === 'wanted') this.#reset = 'writing';
 		this.#cutTo = Number.POSITIVE_INFINITY;
 		if (isNewSegment) this.#writeHeader();
 		this.#writeMark();
 		const position = this.#position;
-		this.#isSealed = this.#flushBatches === 0 && !this.#isHardStateDirty;
+		const isReset = this.#reset === 'writing';
+		this.#isSealed = this.#flushBatches === 0 && !this.#isHardStateDirty && !isReset;
 		this.#state = 'writing';
 		const term = this.#term;
 		const vote = this.#vote;
@@ -309,10 +337,14 @@ export class Flusher {
 			this.#store.begun(this.#segment, isCut ? null : this.#segmentBase);
 			this.#segmentBase = null;
 		}
+		if (this.#reset === 'writing') {
+			this.#reset = 'none';
+			this.#events.onReset(this.#segment);
+		}
 		const { lastIndex, epoch } = this.#settle(batchesPosition);
 		this.#state = 'idle';
 		if (this.#isSealed) this.seals += 1;
-		else this.#onPersisted(lastIndex, epoch, term, vote);
+		else this.#events.onPersisted(lastIndex, epoch, term, vote);
 		// What the completion brought joins the next flush, which begins at once.
 		if (this.#state === 'idle') this.#pump();
 	}
@@ -326,11 +358,13 @@ export class Flusher {
 		let epoch = 0;
 		for (let i = 0; i < this.#flushBatches; i++) {
 			const { firstIndex, lastIndex: last, epoch: its, length, slab } = this.#pending.shift();
+			slab.release();
+			// Of a log that has begun anew meanwhile it is nothing.
+			if (this.#reset === 'wanted') continue;
 			this.#index.add(firstIndex, last, this.#segment, position);
 			position += length;
 			lastIndex = last;
 			epoch = its;
-			slab.release();
 		}
 		// Those that were cut off meanwhile lie between the others and whatever comes next.
 		if (this.#cutTo < lastIndex) this.#index.truncate(this.#cutTo);
@@ -349,7 +383,7 @@ export class Flusher {
 	fail(error: Error): void {
 		if (this.#state === 'stopped') return;
 		this.#stop();
-		this.#onFailure(error);
+		this.#events.onFailure(error);
 	}
 
 	#stop(): void {

@@ -38,9 +38,11 @@ export class LogIndex {
 		return this.#last;
 	}
 
-	/** Begins an empty log behind `index`. */
+	/** Begins an empty log behind `index`; forgets everything else. */
 	startBehind(index: number): void {
 		this.#base = this.#last = index;
+		this.#first = this.#end = 0;
+		this.#forced = true;
 	}
 
 	/** Number of points. */

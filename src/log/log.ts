@@ -40,7 +40,7 @@ export class Log {
 		const files = await recover(options, store);
 		const log = new Log(options, store, files, events);
 		await log.#flusher.start(files.live.at(-1));
-		store.start(files.live, files.ahead, (error) => log.#flusher.fail(error));
+		store.start(files, (error) => log.#flusher.fail(error));
 		return log;
 	}
 
@@ -55,9 +55,16 @@ export class Log {
 		this.recovered = files.recovered;
 		this.#base = files.recovered.base;
 		this.#end = files.recovered.end;
-		this.#flusher = new Flusher(options, store, files, events.onPersisted, (error) => {
-			store.stop();
-			events.onFailure(error);
+		this.#flusher = new Flusher(options, store, files, {
+			onPersisted: events.onPersisted,
+			onReset: (segment) => {
+				store.dropBefore(segment);
+				this.#reader.dropBelow(segment);
+			},
+			onFailure: (error) => {
+				store.stop();
+				events.onFailure(error);
+			},
 		});
 		this.#reader = new LogReader(options, store, files.index);
 	}
@@ -113,6 +120,17 @@ export class Log {
 		this.#end = to;
 	}
 
+	/**
+	 * Begins the log anew behind a snapshot, which is durable: nothing is kept of what was before, flushes under way
+	 * included. `onPersisted` tells when that is durable too; until then a restart finds the old log, which gives way to
+	 * the snapshot. The hard state stays.
+	 */
+	reset(to: LogPosition): void {
+		assert(to.index > this.#base.index, 'the log begins anew further on');
+		this.#flusher.reset(to);
+		this.#base = this.#end = to;
+	}
+
 	/** `onPersisted` tells when it is durable. */
 	setHardState(term: number, vote: number): void {
 		this.#flusher.setHardState(term, vote);
@@ -132,6 +150,7 @@ export class Log {
 	 * @returns whether `base` has moved
 	 */
 	compact(index: number, retainBytes: number): boolean {
+		if (this.#flusher.isResetting) return false;
 		const base = this.#store.drop(index, retainBytes);
 		if (base === null) return false;
 		const first = this.#store.live[0]!.number;

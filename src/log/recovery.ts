@@ -16,12 +16,13 @@ import {
 	type SegmentHeaderNumbers,
 	writeFlushMark,
 } from '../format/segment-frames.js';
+import { Detached, findCoveredStarts, type Place, placeBehind } from './behind-snapshot.js';
 import { LogIndex } from './log-index.js';
-import { LogScan, type LogVisitor, type ScanStop } from './scan.js';
+import { batchEnd, LogScan, type LogVisitor, type ScanStop } from './scan.js';
 import { type LiveSegment, type SegmentStore, writeSlices } from './segment-store.js';
 import { withWindow } from './segment-window.js';
 import { setAside } from './set-aside.js';
-import type { LogOptions, Recovered } from './types.js';
+import type { LogOptions, LogPosition, Recovered } from './types.js';
 import { refuseCorruption } from './verdict.js';
 
 /** The state of a log's files after recovery: where the flusher goes on. */
@@ -29,6 +30,8 @@ export interface RecoveredFiles {
 	readonly recovered: Recovered;
 	readonly index: LogIndex;
 	readonly live: readonly LiveSegment[];
+	/** Those before a segment in which the log begins anew: nothing of them is needed once its first flush is durable. */
+	readonly stale: readonly number[];
 	readonly ahead: readonly number[];
 	/** Where the next flush goes in the last live segment. */
 	readonly position: number;
@@ -41,8 +44,12 @@ export interface RecoveredFiles {
 /** Gathers what the rest of the engine must know about the log that is scanned. */
 class Gatherer implements LogVisitor {
 	readonly index: LogIndex;
-	readonly live: LiveSegment[] = [];
+	live: LiveSegment[] = [];
+	stale: number[] = [];
 	readonly runs: { index: number; term: number }[] = [];
+	/** Borders of the log at the snapshot's index: its batch there, or its base. */
+	atSnapshot: LogPosition | null = null;
+	readonly #snapshotIndex: number;
 	readonly #options: LogOptions;
 	readonly #store: SegmentStore;
 	#lastIndex = 0;
@@ -53,6 +60,7 @@ class Gatherer implements LogVisitor {
 
 	constructor(options: LogOptions, store: SegmentStore) {
 		this.index = new LogIndex(options.limits.slabBytes / 2);
+		this.#snapshotIndex = options.snapshot?.index ?? 0;
 		this.#options = options;
 		this.#store = store;
 	}
@@ -69,9 +77,26 @@ class Gatherer implements LogVisitor {
 		const { baseIndex, baseTerm, baseChecksum } = header;
 		const base = { index: baseIndex, term: baseTerm, checksum: baseChecksum };
 		this.live.push({ number: header.segment, base });
-		if (this.live.length > 1) return;
-		this.#lastIndex = baseIndex;
-		this.index.startBehind(baseIndex);
+		if (this.live.length === 1) this.#beginAt(base);
+	}
+
+	reset({ baseIndex, baseTerm, baseChecksum }: SegmentHeaderNumbers): void {
+		for (const { number } of this.live.splice(0, this.live.length - 1)) this.stale.push(number);
+		this.runs.length = 0;
+		this.#beginAt({ index: baseIndex, term: baseTerm, checksum: baseChecksum });
+	}
+
+	/** All that was found is cut off or covered by the snapshot. */
+	beginBehind(snapshot: LogPosition): void {
+		for (const { number } of this.live.splice(0)) this.stale.push(number);
+		this.runs.length = 0;
+		this.#beginAt(snapshot);
+	}
+
+	#beginAt(base: LogPosition): void {
+		this.#lastIndex = base.index;
+		this.index.startBehind(base.index);
+		this.atSnapshot = base.index === this.#snapshotIndex ? base : null;
 	}
 
 	flush(mark: FlushMarkNumbers): void {
@@ -80,6 +105,7 @@ class Gatherer implements LogVisitor {
 		this.committed = Math.max(this.committed, mark.committed);
 		if (mark.index === this.#lastIndex) return;
 		this.index.truncate(mark.index);
+		if (mark.index < this.#snapshotIndex) this.atSnapshot = null;
 		for (const segment of this.live) {
 			if (segment.base !== null && segment.base.index > mark.index) segment.base = null;
 		}
@@ -93,6 +119,7 @@ class Gatherer implements LogVisitor {
 		this.time = Math.max(this.time, batchTime(memory, offset));
 		this.#lastIndex = first + batchCount(memory, offset) - 1;
 		this.index.add(first, this.#lastIndex, segment, position);
+		if (this.#lastIndex === this.#snapshotIndex) this.atSnapshot = batchEnd(memory, offset);
 		if (this.runs.at(-1)?.term !== term) this.runs.push({ index: first, term });
 	}
 }
@@ -109,15 +136,53 @@ export async function recover(options: LogOptions, store: SegmentStore): Promise
 	}
 	for (let attempt = 1; ; attempt++) {
 		const numbers = await store.list();
-		const gatherer = new Gatherer(options, store);
-		const scan = new LogScan(gatherer, options.limits.slabBytes / 2);
-		try {
-			return await recoverFrom(options, store, numbers, gatherer, scan);
-		} catch (error) {
-			const isHandled = error instanceof Corruption && options.setsDamageAside;
-			if (!isHandled || attempt === ATTEMPTS_MAX) throw error;
-			await setAside(options, store, numbers, scan.stop);
-		}
+		const found = await recoverCovered(options, store, numbers);
+		if (found.files !== null) return found.files;
+		const { error, stop } = found;
+		const isHandled = error instanceof Corruption && options.setsDamageAside;
+		if (!isHandled || attempt === ATTEMPTS_MAX) throw error;
+		await setAside(options, store, numbers, stop);
+	}
+}
+
+/** What an attempt came to; if to nothing, up to where there is a log. */
+type Found =
+	| { readonly files: RecoveredFiles }
+	| { readonly files: null; readonly error: unknown; readonly stop: ScanStop };
+
+/** Where the log is damaged in segments that the snapshot covers, it is read from the first one behind them. */
+async function recoverCovered(
+	options: LogOptions,
+	store: SegmentStore,
+	numbers: readonly number[],
+): Promise<Found> {
+	const whole = await attemptAt(options, store, numbers);
+	if (whole.files !== null || !(whole.error instanceof Corruption)) return whole;
+	for (const start of await findCoveredStarts(options, store, numbers, whole.stop)) {
+		const rest = numbers.filter((number) => number >= start);
+		const { files } = await attemptAt(options, store, rest);
+		if (files === null) continue;
+		await store.remove(numbers.filter((number) => number < start));
+		return { files: { ...files, recovered: { ...files.recovered, covered: whole.error } } };
+	}
+	return whole;
+}
+
+async function attemptAt(
+	options: LogOptions,
+	store: SegmentStore,
+	numbers: readonly number[],
+): Promise<Found> {
+	const gatherer = new Gatherer(options, store);
+	const { limits, snapshot } = options;
+	const scan = new LogScan(gatherer, limits.slabBytes / 2, snapshot?.index);
+	try {
+		return { files: await recoverFrom(options, store, numbers, gatherer, scan) };
+	} catch (error) {
+		// What doesn't reach back to the snapshot is of no use, whole or not.
+		const isDetached = error instanceof Detached;
+		const stop = isDetached ? { ...scan.stop, mark: null } : scan.stop;
+		return { files: null, error: isDetached ? error.corruption : error, stop };
 	}
 }
 
@@ -136,27 +201,44 @@ async function recoverFrom(
 	const stop = scan.stop;
 	requireContiguous(numbers, store);
 	await refuseCorruption({ options, store, numbers, stop, memory });
-	const live = gatherer.live.filter((segment) => segment.number <= stop.segment);
+	gatherer.live = gatherer.live.filter((segment) => segment.number <= stop.segment);
+	const place = placeBehind(options, store, stop, gatherer);
+	if (place === 'behind the snapshot') gatherer.beginBehind(options.snapshot!);
 	const tornBytes = await rewriteLastFlush(options, store, stop, memory);
-	await makeDurable(options, store, live);
+	const { live, stale } = gatherer;
+	await makeDurable(options, store, [...stale, ...live.map(({ number }) => number)]);
 	return {
-		recovered: {
-			base: stop.base,
-			end: stop.end,
-			term: gatherer.term,
-			vote: gatherer.vote,
-			committed: Math.min(gatherer.committed, stop.end.index),
-			runs: gatherer.runs,
-			time: gatherer.time,
-			tornBytes,
-		},
+		recovered: { ...recoveredState(options, stop, gatherer, place), tornBytes, covered: null },
 		index: gatherer.index,
 		live,
+		stale,
 		ahead: numbers.filter((number) => number > stop.segment),
 		position: stop.position,
 		nextSequence: stop.nextSequence,
 		salt: stop.salt === -1 ? options.newSalt : stop.salt,
 		isSealed: stop.mark === null || (stop.isSeal && tornBytes === 0),
+	};
+}
+
+function recoveredState(
+	{ snapshot }: LogOptions,
+	stop: ScanStop,
+	gatherer: Gatherer,
+	place: Place,
+): Omit<Recovered, 'tornBytes' | 'covered'> {
+	const isAnew = place === 'behind the snapshot';
+	const end = isAnew ? snapshot! : stop.end;
+	// A crash may have left the snapshot of a term that was entered, and not the mark that says so. Then nobody had this
+	// replica's vote in it.
+	const isTermLost = gatherer.term < (snapshot?.term ?? 0);
+	return {
+		base: isAnew ? snapshot! : stop.base,
+		end,
+		term: isTermLost ? snapshot!.term : gatherer.term,
+		vote: isTermLost ? 0 : gatherer.vote,
+		committed: Math.min(Math.max(gatherer.committed, snapshot?.index ?? 0), end.index),
+		runs: gatherer.runs,
+		time: Math.max(gatherer.time, snapshot?.time ?? 0),
 	};
 }
 
@@ -212,9 +294,9 @@ async function rewriteLastFlush(
 async function makeDurable(
 	options: LogOptions,
 	store: SegmentStore,
-	live: readonly LiveSegment[],
+	numbers: readonly number[],
 ): Promise<void> {
-	for (const { number } of live) {
+	for (const number of numbers) {
 		const file = await options.disk.open(store.path(number), 'write', false);
 		try {
 			await file.sync();

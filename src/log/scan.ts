@@ -35,6 +35,8 @@ export interface LogVisitor {
 	header?(header: SegmentHeaderNumbers): void;
 	/** The log goes on in this segment. */
 	segment?(header: SegmentHeaderNumbers): void;
+	/** In the segment that was told of last, the log begins anew behind a snapshot: what was before doesn't count. */
+	reset?(header: SegmentHeaderNumbers): void;
 	/** `mark.index` below the log's end so far = the log was truncated to it. */
 	flush?(mark: FlushMarkNumbers): void;
 	batch?(memory: Memory, offset: number, length: number, segment: number, position: number): void;
@@ -77,6 +79,10 @@ export interface ScanStop {
 export class LogScan {
 	readonly #visitor: LogVisitor;
 	readonly #frameBytesMax: number;
+	/** Up to this index a snapshot stands for the log. */
+	readonly #snapshotIndex: number;
+	/** Of the segment whose first flush comes next; else null. */
+	#header: SegmentHeaderNumbers | null = null;
 	base: LogPosition = LOG_START;
 	end: LogPosition = LOG_START;
 	#segment = 0;
@@ -94,9 +100,10 @@ export class LogScan {
 	#committed = 0;
 	readonly #borders = new Borders();
 
-	constructor(visitor: LogVisitor, frameBytesMax: number) {
+	constructor(visitor: LogVisitor, frameBytesMax: number, snapshotIndex = 0) {
 		this.#visitor = visitor;
 		this.#frameBytesMax = frameBytesMax;
+		this.#snapshotIndex = snapshotIndex;
 	}
 
 	/** Scans the next segment. @returns false if the log doesn't go on in it */
@@ -118,6 +125,7 @@ export class LogScan {
 		this.#segment = number;
 		this.#fileBytes = header.bytes;
 		this.#position = SEGMENT_HEADER_BYTES;
+		this.#header = header;
 		this.#visitor.segment?.(header);
 		let flushes = 0;
 		while (this.#damage === null && (await this.#scanFlush(window))) flushes += 1;
@@ -166,7 +174,9 @@ export class LogScan {
 		this.#mark = mark;
 		this.#markPosition = start;
 		this.#position = start + FLUSH_MARK_BYTES;
-		if (!this.#joins(mark)) {
+		const header = this.#header;
+		this.#header = null;
+		if (!this.#joins(mark) && !this.#isReset(mark, header)) {
 			const what = `flush ${mark.sequence} does not join the log before it`;
 			this.#damage = { position: start, what, isImpossible: true };
 			return false;
@@ -195,6 +205,23 @@ export class LogScan {
 			border.term === mark.indexTerm &&
 			border.checksum === mark.parent
 		);
+	}
+
+	/** Behind a snapshot the log begins anew in a segment of its own, whose header says where. What was before is cut
+	 * off or covered by the snapshot: by this one or, while old segments are still there, by an earlier one. */
+	#isReset(mark: FlushMarkNumbers, header: SegmentHeaderNumbers | null): boolean {
+		const isLegal =
+			header !== null &&
+			header.baseIndex === mark.index &&
+			header.baseTerm === mark.indexTerm &&
+			header.baseChecksum === mark.parent &&
+			mark.index > this.#committed &&
+			mark.index <= this.#snapshotIndex;
+		if (!isLegal) return false;
+		this.base = { index: mark.index, term: mark.indexTerm, checksum: mark.parent };
+		this.#borders.startAt(this.base);
+		this.#visitor.reset?.(header);
+		return true;
 	}
 
 	async #scanBatches(window: SegmentWindow, flushEnd: number): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { assert } from '../assert.js';
 import { DiskError } from '../errors.js';
 import type { DiskFile, Timer } from '../io.js';
+import type { RecoveredFiles } from './recovery.js';
 import type { LogOptions, LogPosition } from './types.js';
 
 const SEGMENT_NAME = /^(\d{16})\.segment$/;
@@ -92,14 +93,16 @@ export class SegmentStore {
 
 	/** Takes over what recovery found, and begins to prepare. `onFailure`: a disk error nobody awaits. */
 	start(
-		live: readonly LiveSegment[],
-		ahead: readonly number[],
+		{ live, stale, ahead }: Pick<RecoveredFiles, 'live' | 'stale' | 'ahead'>,
 		onFailure: (error: Error) => void,
 	): void {
-		this.live.push(...live);
+		const numbers = live.map((segment) => segment.number);
 		this.#ahead.push(...ahead);
-		this.#nextNumber = Math.max(0, ...ahead, ...live.map((segment) => segment.number)) + 1;
+		this.#nextNumber = Math.max(0, ...ahead, ...numbers, ...stale) + 1;
 		this.#onFailure = onFailure;
+		// They come before the live ones, and go with the first of those that are dropped; if none is, with `reset`.
+		this.live.push(...stale.map((number) => ({ number, base: null })), ...live);
+		if (live.length > 0) this.dropBefore(numbers[0]!);
 		this.#prepare();
 	}
 
@@ -142,6 +145,18 @@ export class SegmentStore {
 		for (const segment of this.live.splice(0, count)) this.#dropped.push(segment.number);
 		this.#prepare();
 		return this.live[0]!.base;
+	}
+
+	/** The log begins anew in this segment, whose first flush is durable. */
+	dropBefore(number: number): void {
+		const count = this.live.findIndex((segment) => segment.number === number);
+		for (const segment of this.live.splice(0, count)) this.#dropped.push(segment.number);
+		this.#prepare();
+	}
+
+	/** Removes segments that the log doesn't need, durably, the first one first: a crash leaves no gap. */
+	async remove(numbers: readonly number[]): Promise<void> {
+		for (const number of numbers) await this.#remove(number);
 	}
 
 	/** Begins nothing new. */

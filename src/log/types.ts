@@ -1,3 +1,4 @@
+import type { Corruption } from '../errors.js';
 import type { Clock, Disk } from '../io.js';
 import type { Limits } from '../limits.js';
 
@@ -28,6 +29,11 @@ export interface LogOptions {
 	/** Instead of refusing with `Corruption`, keep what is before the damage and set the rest aside. */
 	readonly setsDamageAside: boolean;
 	readonly limits: Limits;
+	/** What the snapshot stands for that the log goes on behind, and the highest time of any batch up to there. The log
+	 * need not have anything up to its index. Default: none. */
+	readonly snapshot?: (LogPosition & { readonly time: number }) | null;
+	/** Why a newer snapshot can't be used: what the log is refused with, if it doesn't reach back without. */
+	readonly snapshotDamage?: Corruption | null;
 }
 
 /** What recovery found: the log as it was acknowledged, and where to go on. */
@@ -46,4 +52,6 @@ export interface Recovered {
 	readonly time: number;
 	/** Bytes of a torn flush that were cut off; 0 after a clean stop. */
 	readonly tornBytes: number;
+	/** Damage to segments of which the snapshot has everything: they were removed, and nothing is lost. */
+	readonly covered: Corruption | null;
 }

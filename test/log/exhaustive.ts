@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { Corruption } from '../../src/errors.js';
 import { recover } from '../../src/log/recovery.js';
 import { SegmentStore, segmentName, segmentNumber } from '../../src/log/segment-store.js';
-import type { LogPosition } from '../../src/log/types.js';
+import type { LogOptions, LogPosition } from '../../src/log/types.js';
 import { DiskWitness, type SeenBatch } from '../simulation/cluster-witness.js';
 import { type Files, LogUnderTest, Machine, SMALL_LIMITS } from './harness.js';
 import { MemoryDisk } from './memory-disk.js';
@@ -101,8 +101,12 @@ export type Verdict =
 	| { readonly found: State; readonly refusal: null }
 	| { readonly found: null; readonly refusal: Corruption };
 
-export async function verdictOn(files: Files): Promise<Verdict> {
-	const options = new Machine('verdict').options({ limits: LIMITS, disk: new MemoryDisk(files) });
+export async function verdictOn(
+	files: Files,
+	overrides: Partial<LogOptions> = {},
+): Promise<Verdict> {
+	const disk = new MemoryDisk(files);
+	const options = new Machine('verdict').options({ limits: LIMITS, disk, ...overrides });
 	try {
 		const { recovered } = await recover(options, new SegmentStore(options));
 		const { end, term, vote } = recovered;

@@ -141,6 +141,10 @@ export class LogUnderTest {
 	required = 0;
 	epoch = 0;
 	committed = 0;
+	/** For who drives it: this life is over. */
+	isEnding = false;
+	/** The latest durable one. */
+	snapshot: (LogPosition & { time: number }) | null = null;
 	hardState: HardState = { term: 0, vote: 0 };
 	#hardStates: HardState[] = [{ term: 0, vote: 0 }];
 	readonly persisted: { index: number; epoch: number; term: number; vote: number }[] = [];
@@ -170,7 +174,7 @@ export class LogUnderTest {
 
 	/** Begins to open it; time must pass for it to end. */
 	beginOpen(): Promise<Log> {
-		const options = this.machine.options(this.#overrides);
+		const options = this.machine.options({ snapshot: this.snapshot, ...this.#overrides });
 		this.pool = new SlabPool(options.limits.slabBytes, options.limits.slabsMax);
 		this.#slab = null;
 		return Log.open(options, {
@@ -258,10 +262,43 @@ export class LogUnderTest {
 		this.log.setCommitted(this.committed);
 	}
 
+	/** A snapshot of what is committed here is durable. */
+	takeSnapshot(): void {
+		const border = this.written.findLast(({ end }) => end.index <= this.committed);
+		if (border !== undefined) this.snapshot = { ...border.end, time: this.#times };
+	}
+
+	/** A leader's snapshot is durable, of entries that aren't here, or that are others: from now on every restart finds it. */
+	receiveSnapshot(index: number): void {
+		const checksum = this.machine.random.below(2 ** 32);
+		const end = { index, term: this.hardState.term, checksum };
+		this.snapshot = { ...end, time: this.#times };
+		this.written = [{ first: 1, end, bytes: new Uint8Array(0), length: 0 }];
+		this.#branches = [];
+		this.epoch += 1;
+		this.committed = this.required = index;
+		// A term that is not durable yet is known by the snapshot from now on; nobody has a vote in it.
+		const { term } = this.hardState;
+		const first = this.#hardStates.findIndex((state) => state.term === term);
+		if (first > 0) this.#hardStates.splice(first, 0, { term, vote: 0 });
+	}
+
+	/** The log begins anew behind the snapshot. */
+	reset(): void {
+		this.log.reset(this.snapshot!);
+		expect(this.log.end).toEqual(this.log.base);
+	}
+
 	setHardState(term: number, vote: number): void {
 		this.hardState = { term, vote };
 		this.#hardStates.push(this.hardState);
 		this.log.setHardState(term, vote);
+	}
+
+	/** Waits until what is committed is known on disk, too. */
+	async settleCommit(): Promise<void> {
+		this.setHardState(this.hardState.term + 1, 0);
+		await this.settle();
 	}
 
 	/** Waits until everything is durable. */

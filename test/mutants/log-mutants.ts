@@ -42,7 +42,7 @@ export const logMutants: readonly Mutant[] = [
 		'recovery-forgets-the-vote',
 		5,
 		RECOVERY,
-		'vote: gatherer.vote,',
+		'vote: isTermLost ? 0 : gatherer.vote,',
 		'vote: 0,',
 		tests(APPEND, /^hard state/, 'hard state'),
 		seeds(60, /recovered .* vote 0; durable was .* vote [1-9]/),

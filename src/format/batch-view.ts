@@ -3,6 +3,7 @@ import {
 	type BatchKind,
 	batchCount,
 	batchEndsWord,
+	batchHeaderChecksum,
 	batchIndex,
 	batchKind,
 	batchPayloadLength,
@@ -72,6 +73,11 @@ export class BatchView {
 
 	get kind(): BatchKind {
 		return batchKind(this.#memory, this.#offset);
+	}
+
+	/** The header checksum: it covers the one of the batch before, so that it stands for the log up to here. */
+	get checksum(): number {
+		return batchHeaderChecksum(this.#memory, this.#offset);
 	}
 
 	/** Bytes of all entries together. */

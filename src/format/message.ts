@@ -8,16 +8,19 @@ import { crc32 } from './crc32.js';
 import { frameLength, hasPrologue, makePrologue, STRUCT_OFFSET, writePrologue } from './frame.js';
 import { alignUp8, isSafeUint64, type Memory, readUint64, writeUint64 } from './memory.js';
 
-/** Kinds 1 to 12 are Raft's own (`src/raft/types.ts`). docs/FORMAT.md tells what each number means in each. */
+/** Kinds 1 to 13 are Raft's own (`src/raft/types.ts`). docs/FORMAT.md tells what each number means in each. */
 export const MessageFrameKind = {
 	append: 1,
 	standingResponse: 8,
 	timeoutNow: 11,
 	transfer: 12,
+	snapshotResponse: 13,
 	/** First on every connection, in both directions: version, purpose, cluster, who. */
 	hello: 16,
 	/** Last on a connection that is refused or shut: `body` says why. */
 	goodbye: 17,
+	/** A range of the file of a snapshot, to a follower (`body`); without a body: an offer of all of it. */
+	snapshotChunk: 18,
 	proposeReply: 32,
 	readRequest: 33,
 	readReply: 34,

@@ -165,6 +165,11 @@ export class Log {
 		return this.#store.liveBytes;
 	}
 
+	/** Bytes of batches that were written in this life. */
+	get writtenBytes(): number {
+		return this.#flusher.flushedBytes;
+	}
+
 	/** For metrics. */
 	counters(): Record<string, number> {
 		return {

@@ -18,6 +18,8 @@ export const MessageKind = {
 	timeoutNow: 11,
 	/** Of a follower to its leader: hand over. Rejected, from the leader: it doesn't. */
 	transfer: 12,
+	/** How much of its leader's snapshot a follower has. Not for the core: it is between sender and receiver. */
+	snapshotResponse: 13,
 } as const;
 export type MessageKind = (typeof MessageKind)[keyof typeof MessageKind];
 

@@ -1,10 +1,12 @@
-import { StateMachineFailed } from '../errors.js';
+import { Compacted, Corruption, DiskError, ReadFailed, StateMachineFailed } from '../errors.js';
 import { BatchKind } from '../format/batch.js';
 import { BatchView } from '../format/batch-view.js';
 import type { Slab } from '../format/slab.js';
+import type { StoredSnapshot } from '../log/snapshot-types.js';
+import type { LogPosition } from '../log/types.js';
 import type { LogCursor } from './log-cursor.js';
 import type { LogWindow } from './log-window.js';
-import type { Sessions } from './sessions.js';
+import { givenOf, type Sessions } from './sessions.js';
 import type { StateMachine } from './types.js';
 
 export interface ApplierEvents {
@@ -28,6 +30,7 @@ export class Applier {
 	readonly #window: LogWindow;
 	readonly #cursor: LogCursor;
 	readonly #sessions: Sessions;
+	readonly #chunks: () => AsyncIterable<Uint8Array>;
 	readonly #events: ApplierEvents;
 	readonly #view = new BatchView();
 	/** The state machine held this much when it was opened; null if it keeps nothing. */
@@ -37,17 +40,24 @@ export class Applier {
 	#given: number;
 	/** The batch that is applied now is one that the state machine is given. */
 	#isGiven = false;
-	/** A disk read or an asynchronous `apply` is under way. */
+	/** Of the batch that ends at `#applied`. */
+	#term = 0;
+	#checksum = 0;
+	#time = 0;
+	/** A snapshot that takes the place of everything up to its index: it is restored before anything is applied. */
+	#pending: StoredSnapshot | null = null;
+	/** A disk read, an asynchronous `apply` or a restore is under way. */
 	#isBusy = false;
 	#onSettled: (() => void) | null = null;
 	#isStopped = false;
 
-	/** `base`: the log's first kept entry is behind it. */
+	/** `chunks`: the state in the latest snapshot. `base`: the log's first kept entry is behind it. */
 	constructor(
 		machine: StateMachine,
 		window: LogWindow,
 		cursor: LogCursor,
 		sessions: Sessions,
+		chunks: () => AsyncIterable<Uint8Array>,
 		events: ApplierEvents,
 		base: number,
 		heldIndex: number | null,
@@ -56,6 +66,7 @@ export class Applier {
 		this.#window = window;
 		this.#cursor = cursor;
 		this.#sessions = sessions;
+		this.#chunks = chunks;
 		this.#events = events;
 		this.#applied = base;
 		this.#given = heldIndex ?? 0;
@@ -64,6 +75,36 @@ export class Applier {
 
 	get applied(): number {
 		return this.#applied;
+	}
+
+	/** Nothing is under way: the state machine stands between two batches, at `position`. */
+	get isIdle(): boolean {
+		return !this.#isBusy && !this.#isStopped && this.#pending === null;
+	}
+
+	/** A snapshot is waiting to be restored, or is being restored. */
+	get isRestoring(): boolean {
+		return this.#pending !== null;
+	}
+
+	/** The end of the last batch that was applied, and its time. */
+	get position(): LogPosition & { readonly time: number } {
+		return {
+			index: this.#applied,
+			term: this.#term,
+			checksum: this.#checksum,
+			time: this.#time,
+		};
+	}
+
+	/** The last index that the state machine was given. */
+	get given(): number {
+		return this.#given;
+	}
+
+	/** Does the state machine keep its state itself? */
+	get isKept(): boolean {
+		return this.#heldIndex !== null;
 	}
 
 	/** The log may be dropped up to here: whatever a state machine that keeps its state says that it holds when it is
@@ -79,6 +120,7 @@ export class Applier {
 	 * not be ahead of its own log: after a crash, nobody could tell what it holds.
 	 */
 	pump(majority: number, persisted: number): void {
+		if (this.#pending !== null) return this.#restoreWhenIdle(this.#pending);
 		const committed = this.#heldIndex === null ? majority : Math.min(majority, persisted);
 		while (!this.#isBusy && !this.#isStopped && this.#applied < committed) {
 			const i = this.#window.find(this.#applied + 1);
@@ -94,7 +136,11 @@ export class Applier {
 		if (this.#applied >= lastIndex) return;
 		this.#isBusy = true;
 		this.#readAndApply(lastIndex)
-			.catch((error: Error) => this.#fail(error))
+			.catch((error: Error) => {
+				// The log has begun anew behind a snapshot: what was being read isn't there any more.
+				const isOvertaken = error instanceof Compacted || error instanceof ReadFailed;
+				if (this.#pending === null || !isOvertaken) this.#fail(error);
+			})
 			.finally(() => this.#settle());
 	}
 
@@ -108,13 +154,55 @@ export class Applier {
 		const run = await this.#cursor.onDisk(this.#applied + 1, lastIndex, READ_BYTES);
 		try {
 			for (const { offset, length } of run.batches) {
-				if (this.#isStopped) return;
+				if (this.#isStopped || this.#pending !== null) return;
 				this.#view.moveTo(run.slab, offset, length);
 				if (this.#view.lastIndex > lastIndex) return;
 				this.#finish(await this.#settled(this.#start(this.#view)));
 			}
 		} finally {
 			run.release();
+		}
+	}
+
+	/** Everything up to the end of `snapshot`, the latest, comes from there. Whatever is being applied comes first. */
+	install(snapshot: StoredSnapshot): void {
+		this.#pending = snapshot;
+		this.#restoreWhenIdle(snapshot);
+	}
+
+	#restoreWhenIdle(snapshot: StoredSnapshot): void {
+		if (this.#isBusy || this.#isStopped) return;
+		this.#isBusy = true;
+		this.#restore(snapshot)
+			.catch((error: Error) => this.#fail(error))
+			.finally(() => this.#settle());
+	}
+
+	async #restore(snapshot: StoredSnapshot): Promise<void> {
+		const given = givenOf(snapshot.sessions);
+		// One that keeps its state may hold more than the snapshot does.
+		const isHeld = this.#heldIndex !== null && this.#given >= given;
+		if (!isHeld) await this.#restoreMachine(snapshot);
+		if (this.#isStopped) return;
+		this.#sessions.load(snapshot.sessions);
+		this.#given = Math.max(this.#given, given);
+		this.#applied = snapshot.index;
+		this.#term = snapshot.term;
+		this.#checksum = snapshot.checksum;
+		this.#time = snapshot.time;
+		this.#pending = null;
+	}
+
+	async #restoreMachine({ index, isFull }: StoredSnapshot): Promise<void> {
+		try {
+			if (!isFull)
+				throw new Error(`it holds entries up to ${this.#given}, and the snapshot no state`);
+			if (this.#machine.restore === undefined) throw new Error('it can’t restore a snapshot');
+			await this.#machine.restore(this.#chunks(), index);
+		} catch (error) {
+			// What can't be read isn't the state machine's fault.
+			if (error instanceof Corruption || error instanceof DiskError) throw error;
+			throw new StateMachineFailed(index, messageOf(error), error);
 		}
 	}
 
@@ -166,15 +254,14 @@ export class Applier {
 
 	#blame(error: unknown): Error {
 		const index = this.#applied + 1;
-		return new StateMachineFailed(
-			index,
-			error instanceof Error ? error.message : String(error),
-			error,
-		);
+		return new StateMachineFailed(index, messageOf(error), error);
 	}
 
 	#finish(results: readonly unknown[] | undefined): void {
 		this.#applied = this.#view.lastIndex;
+		this.#term = this.#view.term;
+		this.#checksum = this.#view.checksum;
+		this.#time = this.#view.time;
 		if (this.#isGiven) this.#given = this.#applied;
 		this.#events.applied(this.#view, results);
 	}
@@ -196,4 +283,8 @@ export class Applier {
 			this.#onSettled = resolve;
 		});
 	}
+}
+
+function messageOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
 }

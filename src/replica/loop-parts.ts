@@ -1,10 +1,14 @@
 import type { SlabPool } from '../format/slab.js';
 import type { Clock } from '../io.js';
 import type { Log } from '../log/log.js';
+import type { StoredSnapshot } from '../log/snapshot-types.js';
 import type { Raft } from '../raft/raft.js';
+import { Message, MessageKind } from '../raft/types.js';
 import type { LogWindow } from './log-window.js';
 import type { Proposals } from './proposals.js';
 import type { Reads } from './reads.js';
+import type { SnapshotReceiver } from './snapshot-receiver.js';
+import type { Snapshots } from './snapshots.js';
 
 /** What the loop tells its replica; called at the end of a turn, never within a step of the core. */
 export interface LoopEvents {
@@ -18,6 +22,8 @@ export interface LoopEvents {
 	peerBehind(peer: number): void;
 	/** This replica holds whatever it may have promised: make that durable, then call `admitted`. */
 	probationOver(): void;
+	/** A snapshot of a leader has given the log a new beginning. */
+	installed(snapshot: StoredSnapshot): void;
 	log(line: string): void;
 	/** The replica must stop for good. */
 	fail(error: Error): void;
@@ -34,4 +40,16 @@ export interface LoopParts {
 	readonly tickMs: number;
 	readonly tailBytesMax: number;
 	readonly retainBytes: number;
+	/** What comes between two snapshots: so much longer than `retainBytes` the log gets when nobody lags. */
+	readonly usualBytes: number;
+}
+
+export interface LoopSnapshots {
+	readonly snapshots: Snapshots;
+	readonly receiver: SnapshotReceiver;
+}
+
+/** What a range of a snapshot says to the core: that its leader lives, and leads in its term. */
+export function asHeartbeat({ group, from, to, term }: Message): Message {
+	return Object.assign(new Message(), { kind: MessageKind.append, group, from, to, term });
 }

@@ -3,11 +3,20 @@ import { batchLastIndex, batchParent, batchTerm, batchTime, stampBatch } from '.
 import type { BatchView } from '../format/batch-view.js';
 import type { Timer } from '../io.js';
 import type { Log } from '../log/log.js';
+import type { StoredSnapshot } from '../log/snapshot-types.js';
 import type { Raft } from '../raft/raft.js';
-import { copyMessage, Input, InputKind, type Message, Output, Role } from '../raft/types.js';
+import {
+	copyMessage,
+	Input,
+	InputKind,
+	type Message,
+	MessageKind,
+	Output,
+	Role,
+} from '../raft/types.js';
 import type { Applier } from './applier.js';
 import type { LogWindow } from './log-window.js';
-import type { LoopEvents, LoopParts } from './loop-parts.js';
+import { asHeartbeat, type LoopEvents, type LoopParts, type LoopSnapshots } from './loop-parts.js';
 import type { Peer, SenderCore } from './peer.js';
 import { BATCHES_PER_STEP_MAX, type PeerListener, type ReceivedAppend } from './peer-stream.js';
 import type { ProposedFrame } from './proposals.js';
@@ -28,7 +37,7 @@ const SLABS_FREE_MIN = 2;
  */
 export class Loop implements SenderCore, PeerListener {
 	readonly #parts: LoopParts;
-	readonly #raft: Raft;
+	readonly raft: Raft;
 	readonly #log: Log;
 	readonly #window: LogWindow;
 	readonly #retention: Retention;
@@ -37,6 +46,7 @@ export class Loop implements SenderCore, PeerListener {
 	readonly #output = new Output();
 	readonly #peers = new Map<number, Peer>();
 	#applier!: Applier;
+	#snapshots!: LoopSnapshots;
 	#timer: Timer | null = null;
 	#isTurnDue = false;
 	#isStopped = false;
@@ -52,16 +62,23 @@ export class Loop implements SenderCore, PeerListener {
 
 	constructor(parts: LoopParts) {
 		this.#parts = parts;
-		this.#raft = parts.raft;
+		this.raft = parts.raft;
 		this.#log = parts.log;
 		this.#window = parts.window;
-		this.#retention = new Retention(parts.log, parts.raft, parts.retainBytes);
-		this.#lastTime = parts.log.recovered.time;
+		const { log, raft, retainBytes, usualBytes } = parts;
+		this.#retention = new Retention(log, raft, retainBytes, usualBytes);
+		this.#lastTime = log.recovered.time;
 	}
 
 	/** Begins to tick. */
-	start(peers: readonly Peer[], applier: Applier, events: LoopEvents): void {
+	start(
+		peers: readonly Peer[],
+		applier: Applier,
+		snapshots: LoopSnapshots,
+		events: LoopEvents,
+	): void {
 		this.#events = events;
+		this.#snapshots = snapshots;
 		for (const peer of peers) this.#peers.set(peer.id, peer);
 		this.#applier = applier;
 		this.#tick();
@@ -73,7 +90,7 @@ export class Loop implements SenderCore, PeerListener {
 	}
 
 	get isLeader(): boolean {
-		return this.#raft.role === Role.leader;
+		return this.raft.role === Role.leader;
 	}
 
 	/** A leader that has applied the first entry of its term knows everything that was committed before. */
@@ -83,18 +100,6 @@ export class Loop implements SenderCore, PeerListener {
 
 	get leadership(): number {
 		return this.#leadership;
-	}
-
-	get lastIndex(): number {
-		return this.#raft.lastIndex;
-	}
-
-	get persisted(): number {
-		return this.#raft.persisted;
-	}
-
-	get committed(): number {
-		return this.#raft.committed;
 	}
 
 	// ---- Inputs ----
@@ -117,6 +122,9 @@ export class Loop implements SenderCore, PeerListener {
 	/** A peer's message without batches. */
 	received(message: Message): void {
 		if (this.#isStopped) return;
+		if (message.kind === MessageKind.snapshotResponse) {
+			return this.#peers.get(message.from)?.snapshotAnswered(message);
+		}
 		this.#guard(() => {
 			this.#input.batchCount = 0;
 			this.#stepMessage(message);
@@ -138,6 +146,42 @@ export class Loop implements SenderCore, PeerListener {
 			if (this.#output.appendFrom >= 0) this.#appendReceived(append);
 			this.#act();
 		});
+	}
+
+	/** A range of a leader's snapshot. To the core it is a heartbeat: a sign of life, and of a term. */
+	receivedChunk(message: Message, bytes: Uint8Array): void {
+		if (this.#isStopped) return;
+		this.#guard(() => {
+			this.#input.batchCount = 0;
+			this.#stepMessage(asHeartbeat(message));
+			this.#act();
+			const { leader, term } = this.raft;
+			if (leader !== message.from || term !== message.term) return;
+			this.#snapshots.receiver.chunk(message, bytes);
+		});
+	}
+
+	/** A leader's snapshot is durable here. */
+	installed(snapshot: StoredSnapshot): void {
+		if (this.#isStopped) return;
+		this.#guard(() => {
+			this.#input.index = snapshot.index;
+			this.#input.term = snapshot.term;
+			this.#step(InputKind.installed);
+			if (this.#output.resetTo >= 0) this.#beginAnew(snapshot);
+			this.#act();
+		});
+	}
+
+	/** Of the log and of what was applied before nothing is of use any more. */
+	#beginAnew(snapshot: StoredSnapshot): void {
+		this.#window.truncate(0);
+		const { index, term, checksum } = snapshot;
+		this.#log.reset({ index, term, checksum });
+		this.#lastTime = Math.max(this.#lastTime, snapshot.time);
+		this.#snapshots.snapshots.installed();
+		this.#applier.install(snapshot);
+		this.#events.installed(snapshot);
 	}
 
 	/** The log's completion: everything up to `index` is durable, and so is the hard state. */
@@ -163,18 +207,6 @@ export class Loop implements SenderCore, PeerListener {
 			this.#step(InputKind.admitted);
 			this.#act();
 		});
-	}
-
-	sendFrom(peer: number): number {
-		return this.#raft.sendFrom(peer);
-	}
-
-	sendBytesMax(peer: number): number {
-		return this.#raft.sendBytesMax(peer);
-	}
-
-	needsSnapshot(peer: number): boolean {
-		return this.#raft.needsSnapshot(peer);
 	}
 
 	sent(peer: number, firstIndex: number, lastIndex: number, bytes: number): Message | null {
@@ -213,7 +245,7 @@ export class Loop implements SenderCore, PeerListener {
 	#step(kind: InputKind): void {
 		this.#input.kind = kind;
 		this.#input.now = this.#parts.clock.now();
-		this.#raft.step(this.#input, this.#output);
+		this.raft.step(this.#input, this.#output);
 		// First of all, and before this step's append: both are in the same flush or in this order.
 		if (this.#output.saveHardState) this.#log.setHardState(this.#output.term, this.#output.vote);
 	}
@@ -241,6 +273,7 @@ export class Loop implements SenderCore, PeerListener {
 
 	#roleChanged(): void {
 		this.#mustTellRole = true;
+		this.#mustSend = true;
 		if (this.#output.role === Role.leader || this.#noOpIndex === Number.POSITIVE_INFINITY) return;
 		this.#noOpIndex = Number.POSITIVE_INFINITY;
 		this.#leadership += 1;
@@ -276,7 +309,7 @@ export class Loop implements SenderCore, PeerListener {
 		const { appendFrom, truncateTo, epoch } = this.#output;
 		const parent = batchParent(append.slabs[appendFrom]!, append.offsets[appendFrom]!);
 		if (truncateTo >= 0) {
-			const term = this.#raft.termAt(truncateTo);
+			const term = this.raft.termAt(truncateTo);
 			this.#window.truncate(truncateTo);
 			this.#log.truncate({ index: truncateTo, term, checksum: parent });
 		}
@@ -317,7 +350,8 @@ export class Loop implements SenderCore, PeerListener {
 			peer.flush();
 		}
 		this.#tell();
-		this.#applier.pump(this.#raft.committed, this.#raft.persisted);
+		this.#snapshots.snapshots.turn();
+		this.#applier.pump(this.raft.committed, this.raft.persisted);
 		this.#parts.reads.applied(this.#applier.applied);
 		this.#tidy();
 	}
@@ -363,8 +397,8 @@ export class Loop implements SenderCore, PeerListener {
 			this.#mustTellRole = false;
 			this.#events.roleChanged();
 		}
-		if (this.#raft.committed > this.#told) {
-			this.#told = this.#raft.committed;
+		if (this.raft.committed > this.#told) {
+			this.#told = this.raft.committed;
 			this.#log.setCommitted(this.#told);
 			this.#events.commitAdvanced();
 		}
@@ -373,14 +407,15 @@ export class Loop implements SenderCore, PeerListener {
 	/** Lets go of memory and of old segments. What one leader after the other leaves uncommitted adds up: so that there is
 	 * always memory for hearing that it is committed, what is durable is let go of in the end, and read back. */
 	#tidy(): void {
-		const { persisted } = this.#raft;
+		const { persisted } = this.raft;
 		const done = Math.min(persisted, this.#applier.applied);
 		const { pool, tailBytesMax } = this.#parts;
 		const isScarce = pool.available < pool.slabsMax / 4;
 		this.#window.trim(done, isScarce ? 0 : tailBytesMax);
 		if (pool.available < SLABS_FREE_MIN) this.#window.trim(persisted, 0);
-		const droppable = Math.min(persisted, this.#applier.droppable);
-		if (!this.#retention.compact(droppable, this.#input.now, this.#peers.keys())) return;
+		const covered = Math.min(persisted, this.#snapshots.snapshots.coveredIndex);
+		const droppable = Math.min(covered, this.#applier.droppable);
+		if (!this.#retention.compact(droppable, this.#input.now, this.#peers.values())) return;
 		this.#input.index = this.#log.base.index;
 		this.#step(InputKind.compacted);
 		this.#act();

@@ -2,11 +2,14 @@ import { Corruption, StateMachineFailed } from '../errors.js';
 import type { Doors } from '../io.js';
 import { Log } from '../log/log.js';
 import { enterProbation, readProbation } from '../log/probation-file.js';
+import type { SnapshotStore } from '../log/snapshot-store.js';
+import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { majorityOf } from '../raft/quorum.js';
 import { clusterNumber } from '../transport/hello.js';
 import type { Loop } from './loop.js';
 import type { Settings } from './options.js';
 import type { Replica } from './replica.js';
+import { givenOf } from './sessions.js';
 import type { StateMachine } from './types.js';
 
 /** The log speaks to a replica that is made after it. */
@@ -31,18 +34,19 @@ export async function openOrRepair(
 	settings: Settings,
 	doors: Doors,
 	late: LateReplica,
+	store: SnapshotStore,
 	logLine: (line: string) => void,
 ): Promise<Log> {
 	const { disk } = doors;
 	const { directory } = settings;
 	const mustExist = (await readProbation(disk, directory)) === null;
 	try {
-		return await openLog(settings, doors, late, mustExist, false);
+		return await openLog(settings, doors, late, store, mustExist, false);
 	} catch (error) {
 		if (!(error instanceof Corruption) || !isRepairable(settings)) throw error;
 		logLine(`${error.message}: this will be fetched from the peers`);
 		await enterProbation(disk, directory, 'damaged', error.message);
-		return await openLog(settings, doors, late, false, true);
+		return await openLog(settings, doors, late, store, false, true);
 	}
 }
 
@@ -55,6 +59,7 @@ function openLog(
 	settings: Settings,
 	doors: Doors,
 	late: LateReplica,
+	store: SnapshotStore,
 	mustExist: boolean,
 	setsDamageAside: boolean,
 ): Promise<Log> {
@@ -71,6 +76,8 @@ function openLog(
 			newSalt: Math.floor(doors.random.next() * 2 ** 32),
 			durability: settings.durability,
 			limits: settings.limits,
+			snapshot: store.latest,
+			snapshotDamage: store.damage,
 		},
 		{
 			onPersisted: (index, epoch, term, vote) => late.loop?.logPersisted(index, epoch, term, vote),
@@ -83,11 +90,12 @@ function openLog(
 export async function openMachine(
 	machine: StateMachine,
 	log: Log,
+	snapshot: StoredSnapshot | null,
 	mayCatchUp: boolean,
 ): Promise<number | null> {
 	const held = await machine.open?.();
 	try {
-		checkHeld(held ?? 0, log, mayCatchUp);
+		checkHeld(held ?? 0, log, snapshot, mayCatchUp);
 	} catch (error) {
 		await machine.close?.();
 		throw error;
@@ -98,9 +106,16 @@ export async function openMachine(
 /** What a damaged log lost, the state machine may hold: all that was ever applied is committed, and comes back where
  * there are peers.
  * Errors: `StateMachineFailed`. */
-function checkHeld(held: number, log: Log, mayCatchUp: boolean): void {
+function checkHeld(
+	held: number,
+	log: Log,
+	snapshot: StoredSnapshot | null,
+	mayCatchUp: boolean,
+): void {
 	const { base, end } = log.recovered;
-	if (held < base.index) {
+	// What the snapshot stands for it was given, or is given now.
+	const isCovered = snapshot !== null && (snapshot.isFull || held >= givenOf(snapshot.sessions));
+	if (held < base.index && !isCovered) {
 		const why = `it holds entries up to ${held}, but the log begins at ${base.index + 1}`;
 		throw new StateMachineFailed(held + 1, why);
 	}

@@ -3,6 +3,8 @@ import type { DirectoryLock, Doors, Listener } from '../io.js';
 import { claimIdentity } from '../log/identity.js';
 import type { Log } from '../log/log.js';
 import { type ProbationReason, readProbation } from '../log/probation-file.js';
+import { SnapshotStore } from '../log/snapshot-store.js';
+import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Raft } from '../raft/raft.js';
 import { Role } from '../raft/types.js';
 import { clusterNumber } from '../transport/hello.js';
@@ -22,6 +24,9 @@ import { Reads } from './reads.js';
 import { Replica } from './replica.js';
 import { Sessions } from './sessions.js';
 import { SilenceWatch } from './silence.js';
+import { newReceiver, newSender, newSnapshots } from './snapshot-parts.js';
+import type { SnapshotReceiver } from './snapshot-receiver.js';
+import { canSnapshot, type Snapshots } from './snapshots.js';
 import type { ReplicaOptions, StateMachine } from './types.js';
 
 /** While one is being sent, the next one is read. */
@@ -48,6 +53,9 @@ export interface ReplicaParts {
 	readonly sessions: Sessions;
 	readonly loop: Loop;
 	readonly applier: Applier;
+	readonly store: SnapshotStore;
+	readonly snapshots: Snapshots;
+	readonly receiver: SnapshotReceiver;
 	readonly peers: readonly Peer[];
 	/** Made once everything else stands. */
 	streams: readonly PeerStream[];
@@ -88,16 +96,24 @@ async function openLocked(
 	const { id, group, cluster } = settings;
 	await claimIdentity(doors.disk, settings.directory, { cluster, replica: id, group });
 	const late = new LateReplica();
-	const log = await openOrRepair(settings, doors, late, options.log ?? (() => {}));
+	const store = await SnapshotStore.open({
+		disk: doors.disk,
+		random: doors.random,
+		directory: settings.directory,
+		clusterNumber: clusterNumber(cluster),
+		group,
+	});
+	const log = await openOrRepair(settings, doors, late, store, options.log ?? (() => {}));
 	let listener: Listener | null = null;
 	try {
 		const probation = await readProbation(doors.disk, settings.directory);
 		const heldIndex = await openMachine(
 			options.stateMachine,
 			log,
+			store.latest,
 			probation !== null && settings.addresses.size > 1,
 		);
-		const parts = assemble(options, settings, doors, lock, log, heldIndex, probation);
+		const parts = assemble(options, settings, doors, lock, late, log, store, heldIndex, probation);
 		inspect(parts);
 		const replica = new Replica(parts);
 		try {
@@ -110,7 +126,8 @@ async function openLocked(
 		late.throwFailure();
 		late.loop = parts.loop;
 		late.replica = replica;
-		parts.loop.start(parts.peers, parts.applier, replica);
+		parts.loop.start(parts.peers, parts.applier, parts, replica);
+		if (store.latest !== null) parts.applier.install(store.latest);
 		// A solitary replica has nobody to ask.
 		if (parts.wasOnProbation && parts.raft.probation === null) replica.probationOver();
 		parts.streams = connect(parts);
@@ -128,11 +145,14 @@ function assemble(
 	settings: Settings,
 	doors: Doors,
 	lock: DirectoryLock,
+	late: LateReplica,
 	log: Log,
+	store: SnapshotStore,
 	heldIndex: number | null,
 	probation: ProbationReason | null,
 ): ReplicaParts {
 	const { limits, group } = settings;
+	const machine = options.stateMachine;
 	const pool = new SlabPool(limits.slabBytes, limits.slabsMax);
 	const window = new LogWindow();
 	// Each reader has slabs of its own: one that doesn't take what it asked for holds up no other.
@@ -142,7 +162,7 @@ function assemble(
 	const proposals = new Proposals(pool, limits, group);
 	const reads = new Reads(limits.readsMax);
 	const sessions = new Sessions(limits.sessionsMax);
-	const raft = newCore(settings, doors, log, probation);
+	const raft = newCore(settings, doors, log, store.latest, probation);
 	const loop = new Loop({
 		clock: doors.clock,
 		raft,
@@ -154,14 +174,40 @@ function assemble(
 		tickMs: Math.max(1, settings.heartbeatMs / 2),
 		tailBytesMax: limits.tailBytesMax,
 		retainBytes: settings.retainBytes,
+		usualBytes: canSnapshot(machine) ? settings.snapshotEveryBytes : 0,
 	});
+	const chunks = () => store.chunks();
 	const { index: base } = log.recovered.base;
+	const reader = cursorWith(1);
+	const applier = new Applier(machine, window, reader, sessions, chunks, loop, base, heldIndex);
+	const logLine = options.log ?? (() => {});
+	const needs = {
+		settings,
+		doors,
+		machine,
+		store,
+		log,
+		raft,
+		loop,
+		applier,
+		sessions,
+		late,
+		logLine,
+	};
+	const snapshots = newSnapshots(needs);
+	const peers = otherIds(settings).map((id) => {
+		const sender = newSender(id, needs, snapshots);
+		return new Peer(id, loop, cursorWith(SLABS_PER_PEER), limits.appendBytesMax, sender);
+	});
 	return {
 		settings,
 		doors,
-		machine: options.stateMachine,
-		logLine: options.log ?? (() => {}),
+		machine,
+		logLine,
 		lock,
+		store,
+		snapshots,
+		receiver: newReceiver(needs, snapshots, peers),
 		life: doors.random.identifier(),
 		wasOnProbation: probation !== null,
 		log,
@@ -173,18 +219,8 @@ function assemble(
 		reads,
 		sessions,
 		loop,
-		applier: new Applier(
-			options.stateMachine,
-			window,
-			cursorWith(1),
-			sessions,
-			loop,
-			base,
-			heldIndex,
-		),
-		peers: otherIds(settings).map(
-			(id) => new Peer(id, loop, cursorWith(SLABS_PER_PEER), limits.appendBytesMax),
-		),
+		applier,
+		peers,
 		streams: [],
 		silence: null,
 		listener: null,
@@ -199,21 +235,24 @@ function newCore(
 	settings: Settings,
 	doors: Doors,
 	log: Log,
+	snapshot: StoredSnapshot | null,
 	probation: ProbationReason | null,
 ): Raft {
 	const { recovered } = log;
+	// A snapshot may have become durable before its term: then nothing was promised in that.
+	const isBehind = snapshot !== null && recovered.term < snapshot.term;
 	const isSolitary = settings.addresses.size === 1;
 	return new Raft({
 		group: settings.group,
 		id: settings.id,
 		voters: [...settings.addresses.keys()],
-		term: recovered.term,
-		vote: recovered.vote,
+		term: isBehind ? snapshot.term : recovered.term,
+		vote: isBehind ? 0 : recovered.vote,
 		compactedIndex: recovered.base.index,
 		compactedTerm: recovered.base.term,
 		runs: recovered.runs,
 		lastIndex: recovered.end.index,
-		committed: Math.max(recovered.committed, recovered.base.index),
+		committed: Math.max(recovered.committed, recovered.base.index, snapshot?.index ?? 0),
 		probation:
 			probation === null || isSolitary
 				? null

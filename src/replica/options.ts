@@ -4,6 +4,9 @@ import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import type { ReplicaOptions } from './types.js';
 
 const ID_MAX = 0xffff_ffff;
+/** With snapshots: the tail of the log behind the latest, and what makes the next one due. */
+const RETAIN_BYTES = 64 * 1024 * 1024;
+const EVERY_BYTES = 256 * 1024 * 1024;
 
 /** Options, checked and completed. */
 export interface Settings {
@@ -16,6 +19,8 @@ export interface Settings {
 	readonly electionTimeoutMs: number;
 	readonly heartbeatMs: number;
 	readonly retainBytes: number;
+	readonly snapshotEveryBytes: number;
+	readonly snapshotBytesPerSecond: number;
 	readonly onDamage: 'repair' | 'refuse';
 	readonly limits: Limits;
 }
@@ -40,7 +45,12 @@ export function settingsOf(options: ReplicaOptions): Settings {
 	if (typeof options.stateMachine?.apply !== 'function') {
 		throw new BadOption('stateMachine must have a method apply');
 	}
-	const retainBytes = options.retainBytes ?? Number.POSITIVE_INFINITY;
+	const { snapshot, restore } = options.stateMachine;
+	if ((snapshot === undefined) !== (restore === undefined)) {
+		throw new BadOption('stateMachine must have both snapshot and restore, or neither');
+	}
+	const everything = snapshot === undefined ? Number.POSITIVE_INFINITY : RETAIN_BYTES;
+	const retainBytes = options.retainBytes ?? everything;
 	if (!(retainBytes >= 0)) throw new BadOption(`retainBytes must be 0 or more, not ${retainBytes}`);
 	const durability = options.durability ?? 'sync';
 	if (durability !== 'sync' && durability !== 'os') {
@@ -68,6 +78,12 @@ export function settingsOf(options: ReplicaOptions): Settings {
 		electionTimeoutMs,
 		heartbeatMs,
 		retainBytes,
+		snapshotEveryBytes: positive('snapshotEveryBytes', options.snapshotEveryBytes, EVERY_BYTES),
+		snapshotBytesPerSecond: positive(
+			'snapshotBytesPerSecond',
+			options.snapshotBytesPerSecond,
+			Number.POSITIVE_INFINITY,
+		),
 		onDamage,
 		limits,
 	};
@@ -120,4 +136,10 @@ function need(condition: boolean, message: string): void {
 function wholeNumber(name: string, value: number, min: number, max: number): number {
 	if (Number.isInteger(value) && value >= min && value <= max) return value;
 	throw new BadOption(`${name} must be a whole number from ${min} to ${max}, not ${value}`);
+}
+
+function positive(name: string, value: number | undefined, otherwise: number): number {
+	const chosen = value ?? otherwise;
+	if (!(chosen > 0)) throw new BadOption(`${name} must be more than 0, not ${value}`);
+	return chosen;
 }

@@ -54,6 +54,8 @@ export interface PeerListener {
 	received(message: Message): void;
 	/** An append, or the part of one that is here. The batches are held only during the call. */
 	receivedAppend(append: ReceivedAppend): void;
+	/** A range of a snapshot's file, or, without bytes, the offer of one. The bytes are held only during the call. */
+	receivedChunk(message: Message, bytes: Uint8Array): void;
 	log(line: string): void;
 }
 
@@ -218,12 +220,14 @@ class Incoming implements ConnectionHandler, SlabFrames {
 		}
 		if (!this.#isGreeted) return this.#greet(slab, offset);
 		if (this.#missing > 0) return this.#break('a message within an append');
-		if (kind < MessageFrameKind.append || kind > MessageFrameKind.transfer) {
+		const isChunk = kind === MessageFrameKind.snapshotChunk;
+		if (kind < MessageFrameKind.append || (kind > MessageFrameKind.snapshotResponse && !isChunk)) {
 			return this.#break(`message kind ${kind} is not for a peer stream`);
 		}
 		if (this.#message.from !== this.#options.peer || this.#message.group !== this.#options.group) {
 			return this.#break(`a message of replica ${this.#message.from}`);
 		}
+		if (isChunk) return this.#listener.receivedChunk(this.#message, messageBody(slab, offset));
 		this.#missing = kind === MessageKind.append ? messageBatches(slab, offset) : 0;
 		if (this.#missing === 0) return this.#listener.received(this.#message);
 		Object.assign(this.#append.message, this.#message);

@@ -1,20 +1,22 @@
 import { Compacted, ReadFailed, Stopped } from '../errors.js';
+import { ProgressState } from '../raft/progress.js';
+import type { Raft } from '../raft/raft.js';
 import type { Message } from '../raft/types.js';
 import type { Outbound } from '../transport/outbound.js';
 import type { Incoming } from './acceptor.js';
 import type { BatchRun, LogCursor } from './log-cursor.js';
+import type { SnapshotSender } from './snapshot-sender.js';
+import type { SnapshotProgress } from './types.js';
 
 /** What a peer needs of the loop. */
 export interface SenderCore {
-	/** Next index to send to the peer; 0 = nothing now. */
-	sendFrom(peer: number): number;
-	sendBytesMax(peer: number): number;
-	/** The entries that the peer needs next are not kept any more. */
-	needsSnapshot(peer: number): boolean;
+	readonly raft: Pick<
+		Raft,
+		'sendFrom' | 'sendBytesMax' | 'needsSnapshot' | 'progress' | 'lastIndex'
+	> &
+		Pick<Raft, 'persisted'>;
 	/** A count that changes whenever this replica's leadership does. */
 	readonly leadership: number;
-	readonly lastIndex: number;
-	readonly persisted: number;
 	/** Tells the core that batches [firstIndex, lastIndex] go out. @returns the head to send before them, valid
 	 * until the core's next step; null if it refused */
 	sent(peer: number, firstIndex: number, lastIndex: number, bytes: number): Message | null;
@@ -33,6 +35,7 @@ export class Peer {
 	readonly #core: SenderCore;
 	readonly #cursor: LogCursor;
 	readonly #appendBytesMax: number;
+	readonly #sender: SnapshotSender | null;
 	#outbound: Outbound | null = null;
 	/** The connection of `#outbound`. */
 	#incoming: Incoming | null = null;
@@ -42,11 +45,34 @@ export class Peer {
 	/** It was told that this peer is behind what is kept. */
 	#isBehind = false;
 
-	constructor(id: number, core: SenderCore, cursor: LogCursor, appendBytesMax: number) {
+	/** `sender`: null where there are no snapshots. */
+	constructor(
+		id: number,
+		core: SenderCore,
+		cursor: LogCursor,
+		appendBytesMax: number,
+		sender: SnapshotSender | null,
+	) {
 		this.id = id;
 		this.#core = core;
 		this.#cursor = cursor;
 		this.#appendBytesMax = appendBytesMax;
+		this.#sender = sender;
+	}
+
+	/** How far the snapshot is that is being sent; null if none is. */
+	get snapshot(): SnapshotProgress | null {
+		return this.#sender?.progress ?? null;
+	}
+
+	/** The log behind this index is needed once the peer has its snapshot; infinite if none is being sent. */
+	get snapshotIndex(): number {
+		return this.#sender?.index ?? Number.POSITIVE_INFINITY;
+	}
+
+	/** The peer tells how much it has of a snapshot. */
+	snapshotAnswered(message: Message): void {
+		this.#sender?.answered(message);
 	}
 
 	get isConnected(): boolean {
@@ -66,6 +92,7 @@ export class Peer {
 		this.#incoming = incoming;
 		this.#life = life;
 		outbound.onDone = () => this.#core.wakeSenders();
+		this.#sender?.streamChanged();
 		this.#core.streamChanged(this.id);
 	}
 
@@ -90,20 +117,31 @@ export class Peer {
 		this.#judge();
 		// Without room for the head an append waits: the core must hear of it only when it goes.
 		while (this.#outbound?.hasRoom === true && !this.#isReading) {
-			const from = this.#core.sendFrom(this.id);
+			const from = this.#core.raft.sendFrom(this.id);
 			if (from === 0) return;
-			const bytesMax = Math.min(this.#appendBytesMax, this.#core.sendBytesMax(this.id));
-			const run = this.#cursor.inMemory(from, this.#core.lastIndex, bytesMax);
+			const bytesMax = Math.min(this.#appendBytesMax, this.#core.raft.sendBytesMax(this.id));
+			const run = this.#cursor.inMemory(from, this.#core.raft.lastIndex, bytesMax);
 			if (run === null) return this.#readFromDisk(from, bytesMax);
 			this.#send(run);
 		}
 	}
 
-	/** Tells once when the peer falls behind what is kept. */
+	/** Tells once when the peer falls behind what is kept, and sends it a snapshot then. One whose stream was lost is asked
+	 * anew where it is: until it says, the file is held. */
 	#judge(): void {
-		const isBehind = this.#core.needsSnapshot(this.id);
+		const isBehind = this.#core.raft.needsSnapshot(this.id);
 		if (isBehind && !this.#isBehind) this.#core.peerBehind(this.id);
 		this.#isBehind = isBehind;
+		if (this.#sender === null) return;
+		if (isBehind) {
+			if (this.#outbound?.hasRoom === true) this.#sender.pump(this.#outbound);
+		} else if (this.#sender.isActive && this.#goesOnFromLog) this.#sender.stop();
+	}
+
+	/** It is known to go on from the log; or it is none of this replica's business. */
+	get #goesOnFromLog(): boolean {
+		const progress = this.#core.raft.progress(this.id);
+		return progress === null || progress.state === ProgressState.replicate;
 	}
 
 	/** A follower that lags: the segment's bytes are the message. */
@@ -111,12 +149,12 @@ export class Peer {
 		this.#isReading = true;
 		const { leadership } = this.#core;
 		this.#cursor
-			.onDisk(from, this.#core.persisted, bytesMax)
+			.onDisk(from, this.#core.raft.persisted, bytesMax)
 			.then(
 				(run) => {
 					this.#isReading = false;
 					const isWanted =
-						this.#core.leadership === leadership && this.#core.sendFrom(this.id) === from;
+						this.#core.leadership === leadership && this.#core.raft.sendFrom(this.id) === from;
 					if (isWanted) this.#send(run);
 					else run.release();
 					this.#core.wakeSenders();
@@ -149,6 +187,7 @@ export class Peer {
 	}
 
 	close(): void {
+		this.#sender?.stop();
 		this.#outbound?.close();
 		this.#outbound = null;
 	}

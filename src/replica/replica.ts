@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { NotLeader, ReadFailed, Stopped } from '../errors.js';
+import { BadOption, NotLeader, ReadFailed, Stopped } from '../errors.js';
 import type { PackedEntries } from '../format/batch-writer.js';
 import type { Memory } from '../format/memory.js';
+import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Role } from '../raft/types.js';
 import { Admission } from './admission.js';
 import type { ClientBackend, ClientService } from './client-service.js';
@@ -10,6 +11,7 @@ import type { LoopEvents } from './loop-parts.js';
 import type { ReplicaParts } from './open.js';
 import type { Waiter } from './proposals.js';
 import { Proposer } from './proposer.js';
+import { canSnapshot } from './snapshots.js';
 import { statusOf } from './status.js';
 import { tailOf } from './tail.js';
 import type {
@@ -124,7 +126,20 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		return tailOf(this, options);
 	}
 
-	/** A snapshot of everything there is to know. */
+	/**
+	 * Takes a snapshot of the state machine now, on any replica, while proposals go on. Resolves once it is durable; at once
+	 * if nothing was applied since the latest. Errors: `BadOption` if the state machine has no snapshots; `Stopped`; `DiskError`
+	 * if there is no room for it.
+	 */
+	async snapshot(): Promise<{ readonly index: number; readonly bytes: number }> {
+		const { machine, snapshots } = this.#parts;
+		if (this.#stopped !== null) throw this.#stopped;
+		if (!canSnapshot(machine)) throw new BadOption('the state machine has no snapshots');
+		const { index, bytes } = await snapshots.take();
+		return { index, bytes };
+	}
+
+	/** All that there is to know now. */
 	status(): ReplicaStatus {
 		return statusOf(this.#parts, this.#stopped);
 	}
@@ -221,6 +236,19 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.emit('peer-behind', peer);
 	}
 
+	/** A snapshot that was taken here is durable. */
+	snapshotTaken({ index, bytes, isFull }: StoredSnapshot): void {
+		this.log(
+			`has a snapshot up to ${index}: ${isFull ? `${bytes} bytes` : 'the state is kept elsewhere'}`,
+		);
+		this.emit('snapshot', { index, bytes, isFull });
+	}
+
+	installed({ index, bytes }: StoredSnapshot): void {
+		this.log(`goes on from a snapshot up to ${index} that came from the leader: ${bytes} bytes`);
+		this.emit('installed', { index, bytes });
+	}
+
 	probationOver(): void {
 		this.#admission?.end();
 	}
@@ -241,8 +269,11 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	#stopServing(why: Stopped): void {
 		this.#stopped = why;
-		const { loop, applier, proposals, reads, peers, streams, silence } = this.#parts;
+		const { loop, applier, proposals, reads, peers, streams, silence, snapshots, receiver } =
+			this.#parts;
 		loop.stop();
+		snapshots.stop(why);
+		receiver.stop();
 		applier.stop();
 		silence?.close();
 		for (const stream of streams) stream.close();
@@ -255,7 +286,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	async #close(why: Stopped): Promise<void> {
 		if (this.#stopped === null) this.#stopServing(why);
-		const { listener, log, machine, lock, proposals, applier, window } = this.#parts;
+		const { listener, log, machine, lock, proposals, applier, window, snapshots, receiver } =
+			this.#parts;
 		try {
 			await listener?.close();
 			await this.#admission?.close();
@@ -263,6 +295,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 			proposals.close();
 			window.truncate(0);
 			await applier.settled();
+			await snapshots.settled();
+			await receiver.settled();
 			await machine.close?.();
 		} finally {
 			await lock.release();

@@ -1,3 +1,10 @@
+import { assert } from '../assert.js';
+import { readUint64, writeUint64 } from '../format/memory.js';
+
+/** Of a saved table: numbers before its rows, and in each row. */
+const HEAD_NUMBERS = 2;
+const ROW_NUMBERS = 3;
+
 /** What is remembered of one producer. */
 interface Session {
 	/** The last batch of it that was applied. */
@@ -70,7 +77,52 @@ export class Sessions {
 		return known?.sequence === sequence ? known.index : 0;
 	}
 
+	/**
+	 * The table as it goes into a snapshot, with the last index that the state machine was given:
+	 *
+	 *     0  number of sessions   8  that index   16  (session, sequence, index) of each, in the order of their last use
+	 *
+	 * All are whole numbers of 8 bytes, the lowest byte first.
+	 */
+	save(given: number): Uint8Array {
+		const words = new Uint32Array(2 * (HEAD_NUMBERS + ROW_NUMBERS * this.#applied.size));
+		writeUint64(words, 0, this.#applied.size);
+		writeUint64(words, 2, given);
+		let word = 2 * HEAD_NUMBERS;
+		for (const [session, { sequence, index }] of this.#applied) {
+			writeUint64(words, word, session);
+			writeUint64(words, word + 2, sequence);
+			writeUint64(words, word + 4, index);
+			word += 2 * ROW_NUMBERS;
+		}
+		return new Uint8Array(words.buffer);
+	}
+
+	/** Takes over the table of a snapshot, in place of what is here. */
+	load(bytes: Uint8Array): void {
+		const words = wordsOf(bytes);
+		this.#applied.clear();
+		for (let word = 2 * HEAD_NUMBERS; word < words.length; word += 2 * ROW_NUMBERS) {
+			const sequence = readUint64(words, word + 2);
+			this.#applied.set(readUint64(words, word), { sequence, index: readUint64(words, word + 4) });
+		}
+		while (this.#applied.size > this.#sessionsMax) this.#forgetOldest();
+	}
+
 	#forgetOldest(): void {
 		this.#applied.delete(this.#applied.keys().next().value!);
 	}
+}
+
+/** Of a saved table: the last index that the state machine had been given. */
+export function givenOf(bytes: Uint8Array): number {
+	return readUint64(wordsOf(bytes), 2);
+}
+
+/** The bytes as words, whatever place in memory they have. */
+function wordsOf(bytes: Uint8Array): Uint32Array {
+	const words = new Uint32Array(bytes.slice().buffer);
+	const isWhole = words.length === 2 * (HEAD_NUMBERS + ROW_NUMBERS * readUint64(words, 0));
+	assert(isWhole, 'a table of sessions is as long as it says');
+	return words;
 }

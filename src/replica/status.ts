@@ -1,7 +1,7 @@
 import type { Stopped } from '../errors.js';
 import { Role } from '../raft/types.js';
 import type { ReplicaParts } from './open.js';
-import type { PeerStatus, ReplicaStatus, RoleName, Standing } from './types.js';
+import type { PeerStatus, ReplicaStatus, RoleName, SnapshotStatus, Standing } from './types.js';
 
 const ROLE_NAMES: Record<Role, RoleName> = {
 	[Role.follower]: 'follower',
@@ -27,6 +27,7 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 		applied: applier.applied,
 		durability: settings.durability,
 		standing: standingOf(raft.probation),
+		snapshot: snapshotOf(parts),
 		peers: peers.map((peer): PeerStatus => {
 			const progress = raft.progress(peer.id);
 			return {
@@ -34,10 +35,23 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 				connected: peer.isConnected,
 				match: progress?.match ?? -1,
 				inflightBytes: progress?.inflightBytes ?? 0,
+				snapshot: peer.snapshot,
 			};
 		}),
 		counters: countersOf(parts),
 		stopped: stopped === null ? null : stopped.message,
+	};
+}
+
+function snapshotOf({ snapshots, receiver, applier }: ReplicaParts): SnapshotStatus {
+	const { latest, takenBytes } = snapshots;
+	return {
+		index: latest?.index ?? 0,
+		bytes: latest?.bytes ?? 0,
+		isFull: latest?.isFull ?? false,
+		takenBytes,
+		receiving: receiver.progress,
+		isRestoring: applier.isRestoring,
 	};
 }
 

@@ -22,6 +22,24 @@ export interface StateMachine {
 	 * Called with batches of producers only, never concurrently, never twice for one index in one life.
 	 */
 	apply(batch: BatchView): readonly unknown[] | undefined | Promise<readonly unknown[] | undefined>;
+	/**
+	 * Hands out its state in chunks, for a snapshot; needs `restore` as well. Called between two batches, and must stand for
+	 * the state at that moment, while later batches are applied: copy what they change, or keep it apart. The first
+	 * chunk is drawn at once, the others as the disk takes them. A chunk may be up to 64 MiB, and must not change before the
+	 * next is drawn. Throwing stops the replica for good.
+	 *
+	 * With it the log is bounded: once a snapshot is durable, the log it stands for is dropped.
+	 */
+	snapshot?(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+	/**
+	 * Replaces all state by what `snapshot` handed out, here or on another replica, in the same chunks. `index` is the last
+	 * entry that is in it. Nothing is applied before it has resolved; until then, queries may come.
+	 *
+	 * A state machine that keeps its state on disk replaces it as a whole, and its index with it: after a crash in the
+	 * middle of it `open` returns the old index, with the old state, or `index`, with the new one. What `apply` has
+	 * returned from, and what `restore` has, must be durable by then: the log before it is dropped.
+	 */
+	restore?(chunks: AsyncIterable<Uint8Array>, index: number): Promise<void>;
 	/** Answers `Replica.read` and remote reads (whose query and answer are bytes). Must change nothing. */
 	query?(query: unknown): unknown;
 	/** Lets go of what it holds. */
@@ -47,10 +65,16 @@ export interface ReplicaOptions {
 	readonly electionTimeoutMs?: number;
 	/** Default 50. */
 	readonly heartbeatMs?: number;
-	/** Drop applied entries beyond this many bytes of log, in whole segments. Default: keep everything. A leader
-	 * keeps up to four times as much for a follower that lags but answers. A replica that was away for longer
-	 * than that cannot catch up. */
+	/** Drop applied entries beyond this many bytes of log, in whole segments. With a state machine that has snapshots: what
+	 * is kept behind the latest, for followers that lag and for tails; default 64 MiB. Without: a replica that was away
+	 * for longer than that cannot catch up; default: keep everything. A leader keeps up to four times as much (with
+	 * snapshots, of that and `snapshotEveryBytes` together) for a follower that lags but answers. */
 	readonly retainBytes?: number;
+	/** A snapshot is taken whenever so many bytes of log have come since the last. Default 256 MiB. One that keeps its state
+	 * on disk isn't asked for it then: that it has it is noted, and only a follower's need makes a snapshot of all. */
+	readonly snapshotEveryBytes?: number;
+	/** A snapshot is sent to a follower no faster than this. Default: as fast as it takes it. */
+	readonly snapshotBytesPerSecond?: number;
 	/** When the log is damaged: `'repair'` (default) sets the damaged part aside, fetches it from the peers, and takes
 	 * part in elections again once it is all there; with fewer than three replicas there is nobody to spare, and it
 	 * refuses. `'refuse'`: `openReplica` rejects with `Corruption`. */
@@ -113,12 +137,37 @@ export interface Entry {
 
 export type RoleName = 'follower' | 'pre-candidate' | 'candidate' | 'leader';
 
+/** A snapshot's file on its way from one replica to another. */
+export interface SnapshotProgress {
+	/** The last index that is in it. */
+	readonly index: number;
+	/** Of the file: what has been written there, and its length. */
+	readonly bytes: number;
+	readonly total: number;
+}
+
+export interface SnapshotStatus {
+	/** The latest that is durable here; 0 = none. */
+	readonly index: number;
+	readonly bytes: number;
+	/** It holds the state; else it only says that the state machine has it. */
+	readonly isFull: boolean;
+	/** Bytes written so far of the one that is being taken; null if none is. */
+	readonly takenBytes: number | null;
+	/** One that is coming from the leader `from`; null if none is. */
+	readonly receiving: (SnapshotProgress & { readonly from: number }) | null;
+	/** The state machine is being given one. */
+	readonly isRestoring: boolean;
+}
+
 export interface PeerStatus {
 	readonly id: number;
 	readonly connected: boolean;
 	/** Leader only: durable there and matching; -1 on others. */
 	readonly match: number;
 	readonly inflightBytes: number;
+	/** Leader only: the snapshot that is being sent to it; null if none is. */
+	readonly snapshot: SnapshotProgress | null;
 }
 
 /** A replica whose directory is new, or has lost a part of its log, may have forgotten votes and acknowledgements. It is
@@ -143,6 +192,7 @@ export interface ReplicaStatus {
 	readonly durability: Durability;
 	/** `'voter'`, or why this replica is none now: see `Standing`. */
 	readonly standing: Standing;
+	readonly snapshot: SnapshotStatus;
 	readonly peers: readonly PeerStatus[];
 	readonly counters: Readonly<Record<string, number>>;
 	/** Set once the replica has stopped for good. */
@@ -153,6 +203,11 @@ export interface ReplicaStatus {
 export interface ReplicaEvents {
 	role: [status: { role: RoleName; term: number; leader: number }];
 	stopped: [error: Error];
-	/** A peer needs entries that are compacted. */
+	/** A peer needs entries that are compacted. If the state machine has snapshots, it is sent one. */
 	'peer-behind': [peer: number];
+	/** A snapshot that was taken here is durable. */
+	snapshot: [snapshot: { index: number; bytes: number; isFull: boolean }];
+	/** A snapshot came from the leader, and everything up to its index with it. It is durable; the state machine is being
+	 * given it (`status().snapshot.isRestoring`). */
+	installed: [snapshot: { index: number; bytes: number }];
 }

@@ -163,6 +163,8 @@ async function runPeer(stream: Uint8Array, dice: Dice): Promise<string> {
 			received: ({ kind, rejected, term, index, logTerm }) =>
 				void events.push(messageEvent([kind, rejected, term, index, logTerm])),
 			receivedAppend: take,
+			receivedChunk: ({ kind, rejected, term, index, logTerm }) =>
+				void events.push(messageEvent([kind, rejected, term, index, logTerm])),
 			log: () => {},
 		},
 	);

@@ -32,7 +32,9 @@ function applierOf(kinds: readonly BatchKind[], held: number | null): Applier {
 			throw error;
 		},
 	};
-	return new Applier(new NumberMachine(), window, null as never, new Sessions(8), events, 0, held);
+	const sessions = new Sessions(8);
+	const none = null as never;
+	return new Applier(new NumberMachine(), window, none, sessions, none, events, 0, held);
 }
 
 it('a log whose state machine keeps its state is dropped only up to what that has heard of', () => {

@@ -41,3 +41,37 @@ export class NumberMachine implements StateMachine {
 		this.isClosed = true;
 	}
 }
+
+/** The same with snapshots: a chunk for each thousand numbers. */
+export class SnapshotMachine extends NumberMachine {
+	/** How often it was restored, and up to where. */
+	readonly restored: number[] = [];
+	/** Awaited before each chunk that is handed out, and before each that is taken. */
+	pause: () => Promise<void> | void = () => {};
+
+	snapshot(): AsyncIterable<Uint8Array> {
+		return this.#chunks(this.numbers.slice(), this.indexes.slice());
+	}
+
+	async *#chunks(numbers: number[], indexes: number[]): AsyncGenerator<Uint8Array> {
+		for (let i = 0; i < numbers.length; i += 1000) {
+			await this.pause();
+			const both = [numbers.slice(i, i + 1000), indexes.slice(i, i + 1000)];
+			yield new TextEncoder().encode(JSON.stringify(both));
+		}
+	}
+
+	async restore(chunks: AsyncIterable<Uint8Array>, index: number): Promise<void> {
+		const numbers: number[] = [];
+		const indexes: number[] = [];
+		for await (const chunk of chunks) {
+			await this.pause();
+			const [some, their] = JSON.parse(new TextDecoder().decode(chunk)) as [number[], number[]];
+			numbers.push(...some);
+			indexes.push(...their);
+		}
+		this.numbers.splice(0, this.numbers.length, ...numbers);
+		this.indexes.splice(0, this.indexes.length, ...indexes);
+		this.restored.push(index);
+	}
+}

@@ -18,11 +18,14 @@ it('rule 6: what was read back under an earlier leadership is not sent by a late
 		get leadership() {
 			return leadership;
 		},
-		lastIndex: 9,
-		persisted: 9,
-		sendFrom: () => 4,
-		sendBytesMax: () => 1000,
-		needsSnapshot: () => false,
+		raft: {
+			lastIndex: 9,
+			persisted: 9,
+			sendFrom: () => 4,
+			sendBytesMax: () => 1000,
+			needsSnapshot: () => false,
+			progress: () => null,
+		},
 		sent: (_peer: number, first: number) => {
 			sent.push(first);
 			return null;
@@ -31,7 +34,7 @@ it('rule 6: what was read back under an earlier leadership is not sent by a late
 		wakeSenders: () => {},
 	} as Partial<SenderCore> as SenderCore;
 	const outbound = { hasRoom: true, close: () => {} } as Partial<Outbound> as Outbound;
-	const peer = new Peer(2, core, cursor, 1000);
+	const peer = new Peer(2, core, cursor, 1000, null);
 	peer.attach(outbound, { pause: () => {}, resume: () => {}, close: () => {} }, 1);
 	let released = 0;
 	const run = () =>

@@ -1,0 +1,110 @@
+import type { Doors } from '../io.js';
+import type { Log } from '../log/log.js';
+import type { SnapshotStore } from '../log/snapshot-store.js';
+import type { Raft } from '../raft/raft.js';
+import type { Applier } from './applier.js';
+import type { Loop } from './loop.js';
+import type { LateReplica } from './open-log.js';
+import type { Settings } from './options.js';
+import type { Peer } from './peer.js';
+import type { Sessions } from './sessions.js';
+import { SnapshotReceiver } from './snapshot-receiver.js';
+import { SnapshotSender } from './snapshot-sender.js';
+import { canSnapshot, Snapshots } from './snapshots.js';
+import type { StateMachine } from './types.js';
+
+/** One frame of a snapshot on the wire, if slabs are large enough for it, with room for the rest of the frame. */
+const CHUNK_BYTES = 256 * 1024;
+const HEAD_BYTES = 128;
+/** Of what may be in flight to a peer, this part may be a snapshot's. */
+const WINDOW_SHARE = 0.25;
+
+/** What the parts that deal with snapshots are made of. */
+export interface SnapshotNeeds {
+	readonly settings: Settings;
+	readonly doors: Doors;
+	readonly machine: StateMachine;
+	readonly store: SnapshotStore;
+	readonly log: Log;
+	readonly raft: Raft;
+	readonly loop: Loop;
+	readonly applier: Applier;
+	readonly sessions: Sessions;
+	readonly late: LateReplica;
+	readonly logLine: (line: string) => void;
+}
+
+export function newSnapshots(needs: SnapshotNeeds): Snapshots {
+	const { settings, doors, loop, late, logLine } = needs;
+	return new Snapshots({
+		...needs,
+		clock: doors.clock,
+		everyBytes: settings.snapshotEveryBytes,
+		members: () => new Uint8Array(0),
+		events: {
+			taken: (snapshot) => late.replica?.snapshotTaken(snapshot),
+			log: logLine,
+			wake: () => loop.wake(),
+			fail: (error) => late.fail(error),
+		},
+	});
+}
+
+/** Null where the state machine has no snapshots. */
+export function newSender(
+	peer: number,
+	{ settings, doors, machine, store, raft, loop, late, logLine }: SnapshotNeeds,
+	snapshots: Snapshots,
+): SnapshotSender | null {
+	if (!canSnapshot(machine)) return null;
+	const { chunkBytes, windowBytes } = sizesOf(settings);
+	return new SnapshotSender(peer, {
+		store,
+		clock: doors.clock,
+		group: settings.group,
+		id: settings.id,
+		term: () => raft.term,
+		compacted: () => raft.compacted,
+		wantFull: () => snapshots.wantFull() !== null,
+		chunkBytes,
+		windowBytes,
+		bytesPerSecond: settings.snapshotBytesPerSecond,
+		wake: () => loop.wakeSenders(),
+		log: logLine,
+		fail: (error) => late.fail(error),
+	});
+}
+
+export function newReceiver(
+	{ settings, machine, store, raft, loop, applier, late, logLine }: SnapshotNeeds,
+	snapshots: Snapshots,
+	peers: readonly Peer[],
+): SnapshotReceiver {
+	return new SnapshotReceiver({
+		group: settings.group,
+		id: settings.id,
+		store,
+		snapshots,
+		isAble: machine.restore !== undefined,
+		term: () => raft.term,
+		committed: () => raft.committed,
+		// A window of a leader with other limits than these is cut short, and gone on with when it asks again.
+		pendingBytesMax: 4 * sizesOf(settings).windowBytes,
+		isRestoring: () => applier.isRestoring,
+		send: (message) => {
+			peers.find(({ id }) => id === message.to)?.message(message);
+			loop.wake();
+		},
+		installed: (snapshot) => loop.installed(snapshot),
+		log: logLine,
+		fail: (error) => late.fail(error),
+	});
+}
+
+function sizesOf({ limits }: Settings): { chunkBytes: number; windowBytes: number } {
+	const chunkBytes = Math.min(CHUNK_BYTES, limits.slabBytes / 2 - HEAD_BYTES);
+	return {
+		chunkBytes,
+		windowBytes: Math.max(chunkBytes, limits.inflightBytesMax * WINDOW_SHARE),
+	};
+}

@@ -1,0 +1,268 @@
+import { DiskError, StateMachineFailed, Stopped, TooLarge } from '../errors.js';
+import type { Clock } from '../io.js';
+import type { Log } from '../log/log.js';
+import type { SnapshotStore } from '../log/snapshot-store.js';
+import type { StoredSnapshot } from '../log/snapshot-types.js';
+import type { SnapshotWriter } from '../log/snapshot-writer.js';
+import type { Applier } from './applier.js';
+import type { Sessions } from './sessions.js';
+import type { StateMachine } from './types.js';
+
+/** After a disk that was too full it is tried again. */
+const RETRY_MS = 1000;
+
+export interface SnapshotParts {
+	readonly store: SnapshotStore;
+	readonly machine: StateMachine;
+	readonly applier: Applier;
+	readonly sessions: Sessions;
+	readonly log: Log;
+	readonly clock: Clock;
+	/** Of log since the last snapshot: then the next one is due. */
+	readonly everyBytes: number;
+	/** The configuration in force at the last index applied. */
+	readonly members: () => Uint8Array;
+	readonly events: SnapshotEvents;
+}
+
+export interface SnapshotEvents {
+	/** A snapshot has become durable. */
+	taken(snapshot: StoredSnapshot): void;
+	log(line: string): void;
+	/** At the end of this turn, look whether one is wanted. */
+	wake(): void;
+	fail(error: Error): void;
+}
+
+interface Waiter {
+	readonly resolve: (snapshot: StoredSnapshot) => void;
+	readonly reject: (error: Error) => void;
+}
+
+/** What a state machine gives: its first chunk is drawn at once, so that a generator has begun. */
+interface Source {
+	readonly first: IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>>;
+	readonly rest: Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
+}
+
+/**
+ * Takes snapshots of the state machine: when enough log has come since the last one, when somebody asks, and when a
+ * follower needs one. A snapshot begins between two batches and is written while the next ones are applied; only once
+ * it is durable may what it stands for be dropped from the log.
+ */
+export class Snapshots {
+	readonly #parts: SnapshotParts;
+	readonly #isAble: boolean;
+	/** What the log had written when the latest snapshot was begun. */
+	#writtenBytes: number;
+	#isFullWanted = false;
+	#waiters: Waiter[] = [];
+	#taking: Promise<void> | null = null;
+	#writer: SnapshotWriter | null = null;
+	#retryAt = 0;
+	#isStopped = false;
+	/** One snapshot at a time becomes the latest. */
+	#publishing: Promise<unknown> = Promise.resolve();
+
+	constructor(parts: SnapshotParts) {
+		this.#parts = parts;
+		this.#isAble = canSnapshot(parts.machine);
+		this.#writtenBytes = -bytesBehind(parts.log, this.latest?.index ?? 0);
+	}
+
+	get latest(): StoredSnapshot | null {
+		return this.#parts.store.latest;
+	}
+
+	/** Bytes of the snapshot that is being written; null if none is. */
+	get takenBytes(): number | null {
+		return this.#taking === null ? null : (this.#writer?.bytes ?? 0);
+	}
+
+	/** Up to here the log may be dropped, as far as snapshots are concerned: a state machine without them has its own
+	 * reasons (`retainBytes`). */
+	get coveredIndex(): number {
+		return this.#isAble ? (this.latest?.index ?? 0) : Number.POSITIVE_INFINITY;
+	}
+
+	/** Once in each turn, when nothing is being applied: begins a snapshot if one is due or wanted. */
+	turn(): void {
+		if (!this.#isAble || this.#taking !== null || this.#isStopped) return;
+		const isDue = this.#parts.log.writtenBytes - this.#writtenBytes >= this.#parts.everyBytes;
+		if (!isDue && !this.#isFullWanted) return;
+		if (!this.#parts.applier.isIdle || this.#parts.clock.now() < this.#retryAt) return;
+		this.#begin();
+	}
+
+	/** A follower needs the state. @returns the latest snapshot if it has that; else one is begun */
+	wantFull(): StoredSnapshot | null {
+		const { latest } = this;
+		if (latest?.isFull === true) return latest;
+		if (this.#isAble && !this.#isFullWanted) {
+			this.#isFullWanted = true;
+			this.#parts.events.wake();
+		}
+		return null;
+	}
+
+	/** Takes one now. Resolves once it is durable. */
+	take(): Promise<StoredSnapshot> {
+		return new Promise((resolve, reject) => {
+			this.#waiters.push({ resolve, reject });
+			this.#isFullWanted = true;
+			this.#parts.events.wake();
+		});
+	}
+
+	/** One snapshot after the other becomes the latest. */
+	publish<T>(finish: () => Promise<T>): Promise<T> {
+		const published = this.#publishing.then(finish, finish);
+		this.#publishing = published.catch(() => {});
+		return published;
+	}
+
+	/** The log begins anew behind one that came from a leader. */
+	installed(): void {
+		this.#writtenBytes = this.#parts.log.writtenBytes;
+	}
+
+	#begin(): void {
+		const { applier, sessions, log, members } = this.#parts;
+		const isFull = this.#isFullWanted || !applier.isKept;
+		const { index, term, checksum, time } = applier.position;
+		const waiters = this.#waiters;
+		this.#waiters = [];
+		this.#isFullWanted = false;
+		this.#writtenBytes = log.writtenBytes;
+		if (this.#isEnough(index, isFull)) {
+			for (const waiter of waiters) waiter.resolve(this.latest!);
+			return;
+		}
+		let source: Source | null = null;
+		try {
+			if (isFull) source = sourceOf(this.#parts.machine);
+		} catch (error) {
+			return this.#parts.events.fail(blamed(index, error));
+		}
+		const head = { index, term, checksum, time, isFull, members: members() };
+		this.#taking = this.#write({ ...head, sessions: sessions.save(applier.given) }, source, waiters)
+			.catch((error: Error) => this.#parts.events.fail(error))
+			.finally(() => {
+				this.#taking = null;
+				this.#writer = null;
+				this.#parts.events.wake();
+			});
+	}
+
+	/** Nothing was applied since the latest, or a newer one came from a leader and is being restored. */
+	#isEnough(index: number, isFull: boolean): boolean {
+		const { latest } = this;
+		return latest !== null && latest.index >= index && (latest.isFull || !isFull);
+	}
+
+	async #write(
+		head: Parameters<SnapshotStore['begin']>[0],
+		source: Source | null,
+		waiters: readonly Waiter[],
+	): Promise<void> {
+		const { store, events, clock } = this.#parts;
+		try {
+			const writer = await store.begin(head);
+			this.#writer = writer;
+			try {
+				if (source !== null) await this.#drain(source, writer, head.index);
+				const stored = await this.publish(() => writer.finish());
+				events.taken(stored);
+				for (const waiter of waiters) waiter.resolve(stored);
+			} catch (error) {
+				await writer.abandon();
+				throw error;
+			}
+		} catch (error) {
+			for (const waiter of waiters) waiter.reject(error as Error);
+			if (this.#isStopped) return;
+			if (!isNoSpace(error)) throw error;
+			events.log(`no snapshot could be taken: ${error.message}`);
+			this.#retryAt = clock.now() + RETRY_MS;
+			this.#writtenBytes -= this.#parts.everyBytes;
+		}
+	}
+
+	async #drain({ first, rest }: Source, writer: SnapshotWriter, index: number): Promise<void> {
+		let isDrained = false;
+		try {
+			for (let drawn = await blaming(index, () => first); ; ) {
+				isDrained = drawn.done === true;
+				if (isDrained) return;
+				if (this.#isStopped) throw new Stopped('it was closed');
+				await this.#writeChunk(writer, drawn.value, index);
+				drawn = await blaming(index, () => rest.next());
+			}
+		} finally {
+			// Whoever holds something for its reader lets go of it.
+			if (!isDrained) await blaming(index, () => rest.return?.()).catch(() => {});
+		}
+	}
+
+	async #writeChunk(writer: SnapshotWriter, chunk: unknown, index: number): Promise<void> {
+		if (!(chunk instanceof Uint8Array)) throw blamed(index, new Error('a chunk is no Uint8Array'));
+		try {
+			await writer.chunk(chunk);
+		} catch (error) {
+			throw error instanceof TooLarge ? blamed(index, error) : error;
+		}
+	}
+
+	/** Begins nothing more. */
+	stop(why: Error): void {
+		this.#isStopped = true;
+		const waiters = this.#waiters;
+		this.#waiters = [];
+		for (const waiter of waiters) waiter.reject(why);
+	}
+
+	/** After `stop`: waits for what is under way. */
+	async settled(): Promise<void> {
+		await this.#taking;
+		await this.#publishing;
+	}
+}
+
+/** Does it take part in snapshots? */
+export function canSnapshot(machine: StateMachine): boolean {
+	return machine.snapshot !== undefined && machine.restore !== undefined;
+}
+
+export function isNoSpace(error: unknown): error is DiskError {
+	return error instanceof DiskError && (error.errno === 'ENOSPC' || error.errno === 'EDQUOT');
+}
+
+/** How much log there is behind `index`, about: what is kept of it lies evenly. */
+function bytesBehind({ base, end, liveBytes }: Log, index: number): number {
+	const kept = end.index - base.index;
+	return kept === 0 ? 0 : (liveBytes * Math.max(0, end.index - Math.max(index, base.index))) / kept;
+}
+
+function sourceOf(machine: StateMachine): Source {
+	const chunks = machine.snapshot!();
+	const rest =
+		Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
+	return { first: rest.next(), rest };
+}
+
+function blamed(index: number, error: unknown): StateMachineFailed {
+	return new StateMachineFailed(
+		index,
+		error instanceof Error ? error.message : String(error),
+		error,
+	);
+}
+
+/** What goes wrong in there is the state machine's fault. */
+async function blaming<T>(index: number, work: () => T | Promise<T>): Promise<T> {
+	try {
+		return await work();
+	} catch (error) {
+		throw blamed(index, error);
+	}
+}

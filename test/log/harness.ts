@@ -265,20 +265,28 @@ export class LogUnderTest {
 	/** A snapshot of what is committed here is durable. */
 	takeSnapshot(): void {
 		const border = this.written.findLast(({ end }) => end.index <= this.committed);
-		if (border !== undefined) this.snapshot = { ...border.end, time: this.#times };
+		if (border !== undefined) this.takeSnapshotAt(border.end);
+	}
+
+	takeSnapshotAt(end: LogPosition): void {
+		this.snapshot = { ...end, time: this.#times };
 	}
 
 	/** A leader's snapshot is durable, of entries that aren't here, or that are others: from now on every restart finds it. */
 	receiveSnapshot(index: number): void {
 		const checksum = this.machine.random.below(2 ** 32);
-		const end = { index, term: this.hardState.term, checksum };
-		this.snapshot = { ...end, time: this.#times };
+		this.installed({ index, term: this.hardState.term, checksum });
+	}
+
+	/** The same, of this snapshot. */
+	installed({ index, term, checksum }: LogPosition): void {
+		const end = { index, term, checksum };
+		this.takeSnapshotAt(end);
 		this.written = [{ first: 1, end, bytes: new Uint8Array(0), length: 0 }];
 		this.#branches = [];
 		this.epoch += 1;
 		this.committed = this.required = index;
 		// A term that is not durable yet is known by the snapshot from now on; nobody has a vote in it.
-		const { term } = this.hardState;
 		const first = this.#hardStates.findIndex((state) => state.term === term);
 		if (first > 0) this.#hardStates.splice(first, 0, { term, vote: 0 });
 	}

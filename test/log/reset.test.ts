@@ -95,16 +95,18 @@ describe('a log that begins anew', () => {
 
 	it('keeps its old segments until the first flush of the new one is durable', async () => {
 		const log = await grown('keeps', 20);
+		await log.machine.pass(300);
 		const old = segments(log);
 		log.receiveSnapshot(100);
-		log.machine.disk.stall();
+		log.machine.disk.failNext('write', 'EIO', { path: '.segment' });
 		log.reset();
-		await log.machine.pass(1000);
-		expect(segments(log)).toEqual(old);
 		expect(log.log.compact(100, 0)).toBe(false);
-		log.machine.disk.unstall();
 		await log.machine.pass(1000);
-		expect(log.counter('segmentsLive')).toBe(1);
+		expect(log.failures).toHaveLength(1);
+		expect(segments(log)).toEqual(expect.arrayContaining(old));
+		log.machine.kill();
+		await log.recover();
+		await log.restart();
 		await log.close();
 	});
 });
@@ -182,6 +184,32 @@ describe('a log and a snapshot', () => {
 		expect(aside.recovered.end.index).toBe(0);
 		expect(segments(log).every((name) => name.endsWith('.damaged'))).toBe(true);
 	});
+});
+
+test('a log that began anew and whose old segments are still there needs the snapshot', async () => {
+	const log = await grown('needs it', 12);
+	const { machine } = log;
+	log.receiveSnapshot(90);
+	log.reset();
+	// The old segments can't be renamed yet.
+	machine.disk.failNext('rename', 'EIO');
+	log.append(60);
+	await machine.pass(100);
+	expect(log.failures).toHaveLength(1);
+	machine.kill();
+	const open = (options: Partial<LogOptions>) => {
+		const all = machine.options({ limits: LIMITS, ...options });
+		return machine.until(recover(all, new SegmentStore(all)));
+	};
+	await expect(open({})).rejects.toThrow('does not join the log before it');
+	await expect(open({ snapshot: { ...log.snapshot!, index: 89 } })).rejects.toThrow(Corruption);
+	const { recovered, stale } = await open({ snapshot: log.snapshot });
+	expect(recovered.base.index).toBe(90);
+	expect(stale.length).toBeGreaterThan(1);
+	await log.recover();
+	await machine.pass(200);
+	expect(log.counter('segmentsLive')).toBe(1);
+	await log.close();
 });
 
 describe('damage that the snapshot covers', () => {

@@ -5,6 +5,7 @@ import type { Mutant, NotPlanted } from './mutant.js';
 import { probationMutants } from './probation-mutants.js';
 import { raftMutants } from './raft-mutants.js';
 import { replicaMutants } from './replica-mutants.js';
+import { snapshotFileMutants } from './snapshot-file-mutants.js';
 import { snapshotMutants } from './snapshot-mutants.js';
 
 export const mutants: readonly Mutant[] = [
@@ -15,6 +16,7 @@ export const mutants: readonly Mutant[] = [
 	...replicaMutants,
 	...callerMutants,
 	...snapshotMutants,
+	...snapshotFileMutants,
 ];
 
 export const notPlanted: readonly NotPlanted[] = [

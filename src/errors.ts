@@ -69,6 +69,13 @@ export class ReadFailed extends MillraceError {
 	}
 }
 
+/** Leadership was not handed over; whoever led goes on. It is safe to try again. */
+export class TransferFailed extends MillraceError {
+	constructor(why: string) {
+		super('TRANSFER_FAILED', `leadership was not handed over: ${why}`);
+	}
+}
+
 /** What was asked for lies before the first entry that is still kept. */
 export class Compacted extends MillraceError {
 	/** The first index that can still be read. */

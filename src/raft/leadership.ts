@@ -170,6 +170,7 @@ export class Leadership {
 		const peer = this.peer(id);
 		if (peer === null) return;
 		peer.disconnected(this.#log.lastIndex);
+		this.transfer.declined(id);
 		this.#outbox.output.wakeSenders = true;
 	}
 

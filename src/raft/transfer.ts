@@ -33,8 +33,7 @@ export class Transfer {
 	#isHolding = false;
 	/** The target was told, since the last heartbeat. */
 	#isTold = false;
-	/** In this term somebody was told to stand: a successor may be elected at any time from now on. */
-	#successor = 0;
+	#mayBeSucceeded = false;
 
 	constructor(options: RaftOptions, term: number, log: Log, outbox: Outbox) {
 		this.#id = options.id;
@@ -54,9 +53,15 @@ export class Transfer {
 		return this.#isHolding;
 	}
 
-	/** Who was last told to stand in this term, although this replica may have given that up; 0 = nobody. */
+	/** In this term somebody was told to stand: another leader may be elected at any time from now on, although voters
+	 * hear from this one. Stays true when the transfer is given up: what was told can't be taken back. */
+	get mayBeSucceeded(): boolean {
+		return this.#mayBeSucceeded;
+	}
+
+	/** Who was told to stand and has all of the log; 0 = nobody. */
 	get successor(): number {
-		return this.#successor;
+		return this.#isHolding && this.#mayBeSucceeded ? this.target : 0;
 	}
 
 	/** The target has been sent all there is, and may be told to stand: the wish must be repeated. */
@@ -85,7 +90,7 @@ export class Transfer {
 		let best: PeerProgress | null = null;
 		for (let i = 0; i < peers.length; i += 1) {
 			const peer = peers[i]!;
-			if (peer.match === 0 || !this.#isLive(peer, now)) continue;
+			if (!this.#isLive(peer, now)) continue;
 			if (best === null || peer.match > best.match) best = peer;
 		}
 		return best;
@@ -102,7 +107,7 @@ export class Transfer {
 	tellIfDue(): void {
 		if (!this.isDue) return;
 		this.#isTold = true;
-		this.#successor = this.target;
+		this.#mayBeSucceeded = true;
 		const message = this.#outbox.add(MessageKind.timeoutNow, this.target, this.#term);
 		message.index = this.#log.lastIndex;
 		message.logTerm = this.#log.lastTerm;
@@ -114,7 +119,8 @@ export class Transfer {
 	}
 
 	tick(now: number): void {
-		if (this.#target !== null && now >= this.#endAt) this.fail();
+		if (this.#target === null) return;
+		if (now >= this.#endAt || !this.#isLive(this.#target, now)) this.fail();
 	}
 
 	/** This replica goes on leading, unless the target does stand after all. */
@@ -127,7 +133,7 @@ export class Transfer {
 		if (this.#asker !== this.#id) this.refuse(this.#asker);
 	}
 
-	/** That replica can't stand. */
+	/** That replica can't stand, or what it was told may be lost and it is gone. */
 	declined(by: number): void {
 		if (by === this.target) this.fail();
 	}
@@ -137,7 +143,9 @@ export class Transfer {
 		this.#outbox.add(MessageKind.transfer, asker, this.#term).rejected = true;
 	}
 
+	/** It answers, and has acknowledged something on its present stream; in a term that has only begun nobody has. */
 	#isLive(peer: PeerProgress, now: number): boolean {
-		return now - peer.contactAt < this.#timeoutMs;
+		const isNewTerm = this.#log.termAt(this.#log.committed) !== this.#term;
+		return (isNewTerm || peer.match > 0) && now - peer.contactAt < this.#timeoutMs;
 	}
 }

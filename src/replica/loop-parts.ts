@@ -13,8 +13,11 @@ import type { Snapshots } from './snapshots.js';
 /** What the loop tells its replica; called at the end of a turn, never within a step of the core. */
 export interface LoopEvents {
 	roleChanged(): void;
-	/** Leadership is lost: nothing that waits here for the leader's work will be told its outcome. */
-	leadershipLost(): void;
+	/** Leadership is lost: nothing that waits here for the leader's work will be told its outcome. `successor`: who was
+	 * told to lead, if it was handed over; else 0. */
+	leadershipLost(successor: number): void;
+	/** A transfer that was wished for here has failed. */
+	transferFailed(): void;
 	/** The commit index has grown. */
 	commitAdvanced(): void;
 	/** A batch was applied: its memory is free. */

@@ -1,4 +1,5 @@
 import { assert } from '../assert.js';
+import { NotLeader } from '../errors.js';
 import { batchLastIndex, batchParent, batchTerm, batchTime, stampBatch } from '../format/batch.js';
 import type { BatchView } from '../format/batch-view.js';
 import type { Timer } from '../io.js';
@@ -53,6 +54,8 @@ export class Loop implements SenderCore, PeerListener {
 	#mustSend = false;
 	#mustTellRole = false;
 	#mustTellLoss = false;
+	#successor = 0;
+	#mustTellTransfer = false;
 	#told = 0;
 	/** The highest time of any batch in the log: those that follow have no lower one, whatever this clock says. */
 	#lastTime: number;
@@ -209,6 +212,19 @@ export class Loop implements SenderCore, PeerListener {
 		});
 	}
 
+	/** Wishes that replica `target` leads: see `InputKind.transfer`. @returns false if that can't be now */
+	transfer(target: number): boolean {
+		let isTaken = false;
+		if (this.#isStopped) return false;
+		this.#guard(() => {
+			this.#input.peer = target;
+			this.#step(InputKind.transfer);
+			isTaken = !this.#output.refused;
+			this.#act();
+		});
+		return isTaken;
+	}
+
 	sent(peer: number, firstIndex: number, lastIndex: number, bytes: number): Message | null {
 		this.#input.peer = peer;
 		this.#input.first = firstIndex;
@@ -266,6 +282,7 @@ export class Loop implements SenderCore, PeerListener {
 		if (output.readConfirmed > 0)
 			this.#parts.reads.confirmed(output.readConfirmed, output.readIndex);
 		if (output.roleChanged) this.#roleChanged();
+		if (output.transferFailed) this.#mustTellTransfer = true;
 		if (output.becameLeader) this.#proposeNoOp();
 		if (output.probationOver) this.#events.probationOver();
 		this.wake();
@@ -278,10 +295,16 @@ export class Loop implements SenderCore, PeerListener {
 		this.#noOpIndex = Number.POSITIVE_INFINITY;
 		this.#leadership += 1;
 		this.#mustTellLoss = true;
+		this.#successor = this.#output.successor;
 	}
 
 	#proposeNoOp(): void {
-		const noOp = this.#parts.proposals.noOp();
+		const { proposals } = this.#parts;
+		// What an earlier leadership of this replica has left: it goes on if it is still in the log.
+		const isKept = (index: number, term: number) => this.raft.termAt(index) === term;
+		proposals.failUnsent(new NotLeader(0));
+		proposals.failSent('another leader’s entry is in its place', isKept);
+		const noOp = proposals.noOp();
 		if (noOp === null)
 			return this.fail(new Error('no memory is left for the first entry of a term'));
 		this.#leadership += 1;
@@ -341,7 +364,8 @@ export class Loop implements SenderCore, PeerListener {
 
 	/** Proposals, reads, sending, applying, telling: each once for all that came in this turn. */
 	#turn(): void {
-		if (this.isLeader) this.#propose();
+		const { transfer } = this.raft;
+		if (transfer !== null && !transfer.isHolding) this.#propose();
 		this.#read();
 		const mustSend = this.#mustSend;
 		this.#mustSend = false;
@@ -349,6 +373,8 @@ export class Loop implements SenderCore, PeerListener {
 			if (mustSend) peer.pump();
 			peer.flush();
 		}
+		// Behind all that was sent, on the same stream.
+		if (transfer?.isDue) this.transfer(transfer.target);
 		this.#tell();
 		this.#snapshots.snapshots.turn();
 		this.#applier.pump(this.raft.committed, this.raft.persisted);
@@ -391,7 +417,12 @@ export class Loop implements SenderCore, PeerListener {
 	#tell(): void {
 		if (this.#mustTellLoss) {
 			this.#mustTellLoss = false;
-			this.#events.leadershipLost();
+			this.#events.leadershipLost(this.#successor);
+			this.#successor = 0;
+		}
+		if (this.#mustTellTransfer) {
+			this.#mustTellTransfer = false;
+			this.#events.transferFailed();
 		}
 		if (this.#mustTellRole) {
 			this.#mustTellRole = false;

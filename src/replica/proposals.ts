@@ -1,4 +1,3 @@
-import { assert } from '../assert.js';
 import { Busy, TooLarge, UnknownOutcome } from '../errors.js';
 import {
 	BatchKind,
@@ -158,8 +157,11 @@ export class Proposals {
 	/** A batch was applied: tells who waited for it, if it was proposed here. */
 	applied(batch: BatchView, results: readonly unknown[] | undefined): void {
 		const frame = this.#inLog[this.#inLogHead];
-		if (frame === undefined || frame.firstIndex !== batch.index) return;
-		assert(frame.term === batch.term, 'a leader applies what it proposed in its term');
+		if (frame === undefined || frame.firstIndex > batch.index) return;
+		// After a transfer another leader may have put something else there, and behind it.
+		if (frame.firstIndex !== batch.index || frame.term !== batch.term) {
+			return this.failSent('another leader’s entry is in its place');
+		}
 		this.#inLogHead += 1;
 		if (this.#inLogHead > 1024 || this.#inLogHead === this.#inLog.length) {
 			this.#inLog = this.#inLog.slice(this.#inLogHead);
@@ -174,19 +176,39 @@ export class Proposals {
 		}
 	}
 
+	/** Everything that was proposed has its answer. */
+	get isSettled(): boolean {
+		return this.bytes === 0;
+	}
+
 	/** Leadership is lost: what is in the log may or may not come through, the rest was never proposed. */
 	fail(notProposed: Error, why: string): void {
+		this.failUnsent(notProposed);
+		this.failSent(why);
+	}
+
+	/** What isn't in the log will not be. */
+	failUnsent(error: Error): void {
 		const open = this.#waiters;
 		if (this.#writer.count > 0) this.#writer.abandon();
 		this.#waiters = [];
 		const ready = this.#ready.splice(0);
-		const inLog = this.#inLog.slice(this.#inLogHead);
-		this.#inLog = [];
+		for (const frame of ready) {
+			this.#bytes -= frame.length;
+			frame.slab.release();
+		}
+		for (const waiter of open) waiter.failed(error);
+		for (const frame of ready) for (const waiter of frame.waiters) waiter.failed(error);
+	}
+
+	/** What is in the log may or may not come through, unless `isKept` says that it is still there. */
+	failSent(why: string, isKept: (index: number, term: number) => boolean = () => false): void {
+		const all = this.#inLog.slice(this.#inLogHead);
+		const first = all.findIndex(({ firstIndex, term }) => !isKept(firstIndex, term));
+		const inLog = first === -1 ? [] : all.splice(first);
+		this.#inLog = all;
 		this.#inLogHead = 0;
-		this.#bytes = 0;
-		for (const frame of ready) frame.slab.release();
-		for (const waiter of open) waiter.failed(notProposed);
-		for (const frame of ready) for (const waiter of frame.waiters) waiter.failed(notProposed);
+		for (const frame of inLog) this.#bytes -= frame.length;
 		const unknown = new UnknownOutcome(why);
 		for (const frame of inLog) for (const waiter of frame.waiters) waiter.failed(unknown);
 	}

@@ -19,13 +19,16 @@ import { abortable, BatchWaiter, EntryWaiter } from './waiters.js';
 export class Proposer {
 	readonly #parts: ReplicaParts;
 	readonly #stopped: () => Stopped | null;
+	/** This replica doesn't lead, but what is left here will be told soon who does. */
+	readonly #mayWait: () => boolean;
 	#roomWaiters: (() => void)[] = [];
 	/** Bytes of callers' entries that wait for room. */
 	#waitingBytes = 0;
 
-	constructor(parts: ReplicaParts, stopped: () => Stopped | null) {
+	constructor(parts: ReplicaParts, stopped: () => Stopped | null, mayWait: () => boolean) {
 		this.#parts = parts;
 		this.#stopped = stopped;
+		this.#mayWait = mayWait;
 	}
 
 	/** See `Replica.propose`. */
@@ -62,7 +65,7 @@ export class Proposer {
 	/** The usual call, with no more garbage than a promise makes. */
 	#oneNow(entry: Uint8Array): Promise<Proposed> {
 		return new Promise((resolve, reject) => {
-			this.requireLeader();
+			this.#requireProposer();
 			this.#requireSpace();
 			this.#parts.proposals.add(entry, new EntryWaiter(resolve, reject));
 			this.#parts.loop.wake();
@@ -103,7 +106,7 @@ export class Proposer {
 	/** @returns false if it shall wait for room */
 	#attempt(options: ProposeOptions | undefined, add: () => void): boolean {
 		options?.signal?.throwIfAborted();
-		this.requireLeader();
+		this.#requireProposer();
 		this.#requireSpace();
 		try {
 			add();
@@ -138,6 +141,10 @@ export class Proposer {
 		});
 	}
 
+	#requireProposer(): void {
+		if (this.#stopped() !== null || !this.#mayWait()) this.requireLeader();
+	}
+
 	requireLeader(): void {
 		const stopped = this.#stopped();
 		if (stopped !== null) throw stopped;
@@ -151,7 +158,7 @@ export class Proposer {
 	/** Takes a batch frame of a remote producer. Errors: as `one`; `SessionError`.
 	 * @returns 'later' if it must be asked again when more is applied */
 	frame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later' {
-		this.requireLeader();
+		this.#requireProposer();
 		const { proposals, sessions, loop, applier } = this.#parts;
 		const session = batchSession(memory, offset);
 		const sequence = batchSequence(memory, offset);

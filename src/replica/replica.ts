@@ -6,6 +6,7 @@ import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Role } from '../raft/types.js';
 import { Admission } from './admission.js';
 import type { ClientBackend, ClientService } from './client-service.js';
+import { Handover } from './handover.js';
 import type { BatchRun } from './log-cursor.js';
 import type { LoopEvents } from './loop-parts.js';
 import type { ReplicaParts } from './open.js';
@@ -14,6 +15,7 @@ import { Proposer } from './proposer.js';
 import { canSnapshot } from './snapshots.js';
 import { statusOf } from './status.js';
 import { tailOf } from './tail.js';
+import { Transfers } from './transfers.js';
 import type {
 	Entry,
 	Proposed,
@@ -23,6 +25,7 @@ import type {
 	ReplicaEvents,
 	ReplicaStatus,
 	TailOptions,
+	TransferOptions,
 } from './types.js';
 import { abortable } from './waiters.js';
 
@@ -34,6 +37,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	readonly group: number;
 	readonly #parts: ReplicaParts;
 	readonly #proposer: Proposer;
+	readonly #handover: Handover;
+	readonly #transfers: Transfers;
 	readonly #clients = new Set<ClientService>();
 	/** Null unless it began on probation. */
 	readonly #admission: Admission | null;
@@ -45,7 +50,10 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	constructor(parts: ReplicaParts) {
 		super();
 		this.#parts = parts;
-		this.#proposer = new Proposer(parts, () => this.#stopped);
+		const mayWait = () => this.#handover.isOpen;
+		this.#proposer = new Proposer(parts, () => this.#stopped, mayWait);
+		this.#handover = new Handover(parts, () => this.#proposer.roomMayBe());
+		this.#transfers = new Transfers(parts);
 		this.id = parts.settings.id;
 		this.group = parts.settings.group;
 		this.#admission = parts.wasOnProbation ? this.#newAdmission() : null;
@@ -144,11 +152,34 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		return statusOf(this.#parts, this.#stopped);
 	}
 
-	/** Stops serving, makes durable what is pending, and lets go of everything. Proposals whose outcome isn't known yet
-	 * are rejected. Safe to call twice. */
+	/**
+	 * Hands leadership to replica `target`, or to the one that has most; called anywhere. Proposals wait meanwhile: for
+	 * two round trips and two flushes when all goes well, and for one election time-out at most. Those that were appended
+	 * get their results all the same, the others `NotLeader`, which names the successor. When it fails, the leader goes on.
+	 *
+	 * @returns the new leader's id
+	 * Errors: `TransferFailed`; `NotLeader` if no leader is known; `BadOption`, `Stopped`.
+	 */
+	transferLeadership(target = 0, options: TransferOptions = {}): Promise<number> {
+		if (this.#stopped !== null) return Promise.reject(this.#stopped);
+		return this.#transfers.wish(target, options);
+	}
+
+	/** As leader, first hands over, within two election time-outs. Then stops serving, makes durable what is pending, and
+	 * lets go of everything. Proposals whose outcome isn't known yet are rejected. Safe to call twice. */
 	close(): Promise<void> {
-		this.#closing ??= this.#close(new Stopped('it was closed'));
+		this.#closing ??= this.#leave();
 		return this.#closing;
+	}
+
+	async #leave(): Promise<void> {
+		const { loop, settings } = this.#parts;
+		if (this.#stopped === null && loop.isLeader) {
+			const timeoutMs = 2 * settings.electionTimeoutMs;
+			await this.transferLeadership(0, { timeoutMs }).catch(() => {});
+			await this.#handover.settled();
+		}
+		await this.#close(new Stopped('it was closed'));
 	}
 
 	// ---- For remote clients ----
@@ -207,14 +238,18 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	roleChanged(): void {
 		const { role, term, leader } = this.status();
 		this.log(`${role} in term ${term}, leader ${leader === 0 ? 'unknown' : leader}`);
+		this.#transfers.look();
+		this.#handover.look();
 		this.emit('role', { role, term, leader });
 	}
 
-	leadershipLost(): void {
+	leadershipLost(successor: number): void {
 		const { proposals, reads, sessions, raft } = this.#parts;
 		sessions.forgetAccepted();
+		const isHandedOver = successor > 0 && raft.role !== Role.leader;
 		const error = new NotLeader(raft.role === Role.leader ? 0 : raft.leader);
-		proposals.fail(error, 'leadership was lost');
+		if (isHandedOver) this.#handover.begin();
+		else proposals.fail(error, 'leadership was lost');
 		reads.failUnconfirmed(new ReadFailed('leadership was lost'));
 		this.#proposer.roomMayBe();
 	}
@@ -226,8 +261,13 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		for (const callback of waiters) callback();
 	}
 
+	transferFailed(): void {
+		this.#transfers.failed();
+	}
+
 	/** A batch was applied: what it held is free. */
 	roomMayBe(): void {
+		this.#handover.look();
 		this.#proposer.roomMayBe();
 	}
 
@@ -278,6 +318,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		silence?.close();
 		for (const stream of streams) stream.close();
 		for (const peer of peers) peer.close();
+		this.#transfers.stop(why);
+		this.#handover.stop();
 		proposals.fail(why, 'the replica stopped');
 		reads.failAll('the replica stopped');
 		this.#proposer.roomMayBe();

@@ -118,6 +118,13 @@ export interface ReadOptions {
 	readonly timeoutMs?: number;
 }
 
+export interface TransferOptions {
+	/** Gives up waiting, and as leader the transfer too. */
+	readonly signal?: AbortSignal;
+	/** Default 5000. */
+	readonly timeoutMs?: number;
+}
+
 export interface TailOptions {
 	/** First index wanted. Default 1, or the first that is still kept. */
 	readonly from?: number;

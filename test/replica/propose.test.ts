@@ -246,9 +246,10 @@ describe('what is refused', () => {
 		expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 	});
 
-	it('when it is closed, what is under way is unknown and the rest is refused', async () => {
+	it('when it is closed with nobody to hand over to, what is under way is unknown and the rest is refused', async () => {
 		cluster = await Cluster.open(3);
 		const leader = await cluster.leader();
+		await Promise.all((await cluster.followers()).map(({ id }) => cluster!.stop(id)));
 		const taken = leader.propose(numbered(1));
 		// A microtask later it is in the log.
 		await Promise.resolve();

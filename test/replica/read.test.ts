@@ -88,6 +88,7 @@ describe('reads', () => {
 	it('end with the replica', async () => {
 		cluster = await Cluster.open(3);
 		const leader = await cluster.leader();
+		await Promise.all((await cluster.followers()).map(({ id }) => cluster!.stop(id)));
 		const read = leader.read('last').catch((error) => error);
 		await cluster.stop(leader.id);
 		expect(await read).toBeInstanceOf(ReadFailed);

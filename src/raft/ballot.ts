@@ -2,9 +2,10 @@ import { assert } from '../assert.js';
 import type { HardState } from './hard-state.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
-import type { Probation } from './probation.js';
+import { LEADING, type Probation } from './probation.js';
+import type { Raft } from './raft.js';
 import { BY_TRANSFER } from './transfer.js';
-import { type Message, MessageKind, type RaftOptions } from './types.js';
+import { type Message, MessageKind, type RaftOptions, Role } from './types.js';
 
 /** What this replica says about elections, asking and asked; nothing that its disk doesn't back. */
 export class Ballot {
@@ -57,9 +58,10 @@ export class Ballot {
 	}
 
 	/** Somebody who can't know what it promised asks; the term needn't be durable to bound that. */
-	answer({ from, context }: Message, probation: Probation | null): void {
+	answer({ from, context }: Message, probation: Probation | null, { role }: Raft): void {
 		const answer = this.#outbox.add(MessageKind.standingResponse, from, this.#hardState.term);
 		answer.context = context;
+		answer.hintIndex = role === Role.leader ? LEADING : 0;
 		answer.rejected = probation?.isAsking === true;
 		// Who may have lost something doesn't claim that there was nothing.
 		const isEmpty = probation === null || probation.seemsEmpty;

@@ -5,6 +5,9 @@ import type { Outbox } from './outbox.js';
 import { majorityOf } from './quorum.js';
 import { type Message, MessageKind, type RaftOptions } from './types.js';
 
+/** `Message.hintIndex` of a `standingResponse`: who answers leads in its term. */
+export const LEADING = 1;
+
 /** What another replica said of itself. */
 interface Answer {
 	readonly term: number;
@@ -90,9 +93,13 @@ export class Probation {
 	answered(message: Message): void {
 		if (this.#isOver || message.context !== this.#question) return;
 		if (this.#isAsking) this.#heard(message);
-		else if (message.from === this.#leader && message.term === this.#term) {
-			this.#target = message.index;
-		}
+		else if (this.#isOfLeader(message)) this.#target = message.index;
+	}
+
+	/** Was it said by whom this replica follows, *as* leader? Who led this term may have been restarted since, and have lost
+	 * its own log: where that ends says nothing. */
+	#isOfLeader({ from, term, hintIndex }: Message): boolean {
+		return from === this.#leader && term === this.#term && hintIndex === LEADING;
 	}
 
 	/** Does this replica hold whatever it promised, on disk? True once.

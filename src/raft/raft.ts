@@ -331,7 +331,7 @@ export class Raft {
 	#receive(input: Input): void {
 		const { message } = input;
 		if (!this.#isForThisReplica(message)) return;
-		if (message.kind === MessageKind.standing) this.#ballot.answer(message, this.#probation);
+		if (message.kind === MessageKind.standing) this.#ballot.answer(message, this.#probation, this);
 		else if (message.kind === MessageKind.standingResponse) this.#probation?.answered(message);
 		else if (this.#probation?.isAsking) return;
 		else if (message.kind === MessageKind.preVote) this.#onPreVote(message);

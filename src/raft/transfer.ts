@@ -85,8 +85,9 @@ export class Transfer {
 		return true;
 	}
 
-	/** The best of the peers: of those that answer, who has most. */
+	/** Who is about to take over already, or the best of the peers: of those that answer, who has most. */
 	choose(peers: readonly PeerProgress[], now: number): PeerProgress | null {
+		if (this.#target !== null) return this.#target;
 		let best: PeerProgress | null = null;
 		for (let i = 0; i < peers.length; i += 1) {
 			const peer = peers[i]!;

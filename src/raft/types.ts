@@ -43,7 +43,7 @@ export class Message {
 	/** append: the leader's current read round. appendResponse: the highest round seen from this leader.
 	 * standing: which question it is; standingResponse: the same. vote: 1 = a leader asked for this election. */
 	context = 0;
-	/** Rejected append: an index at which the logs may agree, and its term in the follower's log. */
+	/** standingResponse: `hintIndex` 1 = it leads in this term. Rejected append: an index at which the logs may agree, and its term in the follower's log. */
 	hintIndex = 0;
 	hintTerm = 0;
 }

@@ -18,6 +18,7 @@ import {
 import type { Applier } from './applier.js';
 import type { LogWindow } from './log-window.js';
 import { asHeartbeat, type LoopEvents, type LoopParts, type LoopSnapshots } from './loop-parts.js';
+import { News } from './news.js';
 import type { Peer, SenderCore } from './peer.js';
 import { BATCHES_PER_STEP_MAX, type PeerListener, type ReceivedAppend } from './peer-stream.js';
 import type { ProposedFrame } from './proposals.js';
@@ -52,11 +53,7 @@ export class Loop implements SenderCore, PeerListener {
 	#isTurnDue = false;
 	#isStopped = false;
 	#mustSend = false;
-	#mustTellRole = false;
-	#mustTellLoss = false;
-	#successor = 0;
-	#mustTellTransfer = false;
-	#told = 0;
+	readonly #news = new News();
 	/** The highest time of any batch in the log: those that follow have no lower one, whatever this clock says. */
 	#lastTime: number;
 	#leadership = 0;
@@ -282,20 +279,20 @@ export class Loop implements SenderCore, PeerListener {
 		if (output.readConfirmed > 0)
 			this.#parts.reads.confirmed(output.readConfirmed, output.readIndex);
 		if (output.roleChanged) this.#roleChanged();
-		if (output.transferFailed) this.#mustTellTransfer = true;
+		if (output.transferFailed) this.#news.hasTransferFailed = true;
 		if (output.becameLeader) this.#proposeNoOp();
 		if (output.probationOver) this.#events.probationOver();
 		this.wake();
 	}
 
 	#roleChanged(): void {
-		this.#mustTellRole = true;
+		this.#news.isRoleChanged = true;
 		this.#mustSend = true;
 		if (this.#output.role === Role.leader || this.#noOpIndex === Number.POSITIVE_INFINITY) return;
 		this.#noOpIndex = Number.POSITIVE_INFINITY;
 		this.#leadership += 1;
-		this.#mustTellLoss = true;
-		this.#successor = this.#output.successor;
+		this.#news.isLeadershipLost = true;
+		this.#news.successor = this.#output.successor;
 	}
 
 	#proposeNoOp(): void {
@@ -375,7 +372,7 @@ export class Loop implements SenderCore, PeerListener {
 		}
 		// Behind all that was sent, on the same stream.
 		if (transfer?.isDue) this.transfer(transfer.target);
-		this.#tell();
+		this.#news.tell(this.raft, this.#log, this.#events);
 		this.#snapshots.snapshots.turn();
 		this.#applier.pump(this.raft.committed, this.raft.persisted);
 		this.#parts.reads.applied(this.#applier.applied);
@@ -406,33 +403,12 @@ export class Loop implements SenderCore, PeerListener {
 		if (!reads.hasFresh) return;
 		this.#step(InputKind.read);
 		if (this.#output.refused) {
-			this.#mustTellLoss = true;
+			this.#news.isLeadershipLost = true;
 			return;
 		}
 		reads.began(this.#output.readRound);
 		this.#act();
 		this.#mustSend = true;
-	}
-
-	#tell(): void {
-		if (this.#mustTellLoss) {
-			this.#mustTellLoss = false;
-			this.#events.leadershipLost(this.#successor);
-			this.#successor = 0;
-		}
-		if (this.#mustTellTransfer) {
-			this.#mustTellTransfer = false;
-			this.#events.transferFailed();
-		}
-		if (this.#mustTellRole) {
-			this.#mustTellRole = false;
-			this.#events.roleChanged();
-		}
-		if (this.raft.committed > this.#told) {
-			this.#told = this.raft.committed;
-			this.#log.setCommitted(this.#told);
-			this.#events.commitAdvanced();
-		}
 	}
 
 	/** Lets go of memory and of old segments. What one leader after the other leaves uncommitted adds up: so that there is

@@ -158,10 +158,9 @@ export class Proposals {
 	applied(batch: BatchView, results: readonly unknown[] | undefined): void {
 		const frame = this.#inLog[this.#inLogHead];
 		if (frame === undefined || frame.firstIndex > batch.index) return;
+		const isIt = frame.firstIndex === batch.index && frame.term === batch.term;
 		// After a transfer another leader may have put something else there, and behind it.
-		if (frame.firstIndex !== batch.index || frame.term !== batch.term) {
-			return this.failSent('another leader’s entry is in its place');
-		}
+		if (!isIt) return this.failSent('another leader’s entry is in its place');
 		this.#inLogHead += 1;
 		if (this.#inLogHead > 1024 || this.#inLogHead === this.#inLog.length) {
 			this.#inLog = this.#inLog.slice(this.#inLogHead);

@@ -174,7 +174,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	async #leave(): Promise<void> {
 		const { loop, settings } = this.#parts;
-		if (this.#stopped === null && loop.isLeader) {
+		// At once, if nobody could take over.
+		if (this.#stopped === null && loop.isLeader && loop.transfer(0)) {
 			const timeoutMs = 2 * settings.electionTimeoutMs;
 			await this.transferLeadership(0, { timeoutMs }).catch(() => {});
 			await this.#handover.settled();

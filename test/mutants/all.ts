@@ -7,6 +7,7 @@ import { raftMutants } from './raft-mutants.js';
 import { replicaMutants } from './replica-mutants.js';
 import { snapshotFileMutants } from './snapshot-file-mutants.js';
 import { snapshotMutants } from './snapshot-mutants.js';
+import { transferMutants } from './transfer-mutants.js';
 
 export const mutants: readonly Mutant[] = [
 	...raftMutants,
@@ -17,6 +18,7 @@ export const mutants: readonly Mutant[] = [
 	...callerMutants,
 	...snapshotMutants,
 	...snapshotFileMutants,
+	...transferMutants,
 ];
 
 export const notPlanted: readonly NotPlanted[] = [

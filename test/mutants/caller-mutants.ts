@@ -9,6 +9,7 @@ const READER = 'test/client/reader.test.ts';
 const TAIL = 'test/client/tail.test.ts';
 const APPLIER = 'src/replica/applier.ts';
 const LOOP = 'src/replica/loop.ts';
+const PROPOSALS_TEST = 'test/replica/proposals.test.ts';
 const PROPOSALS = 'src/replica/proposals.ts';
 const PROPOSER = 'src/replica/proposer.ts';
 const TABLE = 'src/replica/sessions.ts';
@@ -96,9 +97,17 @@ export const callerMutants: readonly Mutant[] = [
 		'result-of-another-proposal',
 		20,
 		PROPOSALS,
-		'if (frame === undefined || frame.firstIndex !== batch.index) return;',
-		'if (frame === undefined) return;',
-		seeds(60, /and not applied|is given the result|a leader applies what it proposed/),
+		'const isIt = frame.firstIndex === batch.index && frame.term === batch.term;',
+		'const isIt = frame.firstIndex >= 0;',
+		tests(PROPOSALS_TEST, /^rule 20:/),
+	),
+	mutant(
+		'result-of-another-term',
+		20,
+		PROPOSALS,
+		'const isIt = frame.firstIndex === batch.index && frame.term === batch.term;',
+		'const isIt = frame.firstIndex === batch.index;',
+		tests(PROPOSALS_TEST, /^rule 20:/),
 	),
 	mutant(
 		'aborted-told-as-refused',

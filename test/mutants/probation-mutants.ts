@@ -17,6 +17,14 @@ export const probationMutants: readonly Mutant[] = [
 		tests(PROBATION_TEST, /neither votes nor stands|vote is spent/),
 	),
 	mutant(
+		'takes-the-word-of-who-led-once',
+		24,
+		PROBATION,
+		'return from === this.#leader && term === this.#term && hintIndex === LEADING;',
+		'return from === this.#leader && term === this.#term && hintIndex >= 0;',
+		tests(PROBATION_TEST, /rule 24: is not over by what its leader says/),
+	),
+	mutant(
 		'on-probation-and-grants-pre-votes',
 		24,
 		RAFT,

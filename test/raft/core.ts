@@ -101,6 +101,11 @@ export class Core {
 		return this.#step(InputKind.hardStateSaved);
 	}
 
+	transfer(target: number): Heard[] {
+		this.#input.peer = target;
+		return this.#step(InputKind.transfer);
+	}
+
 	disconnected(peer: number): Heard[] {
 		this.#input.peer = peer;
 		return this.#step(InputKind.disconnected);

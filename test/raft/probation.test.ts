@@ -227,7 +227,11 @@ describe('catching up', () => {
 		const core = catchingUp();
 		core.receive('append', 2, { term: 5, index: 2, logTerm: 1 });
 		const [asked] = core.tick(heartbeatMs);
-		core.receive('standingResponse', 2, { index: 4, context: asked?.context as number });
+		core.receive('standingResponse', 2, {
+			index: 4,
+			hintIndex: 1,
+			context: asked?.context as number,
+		});
 		const batches = [[3, 5] as const, [4, 5] as const];
 		core.receive('append', 2, { index: 2, logTerm: 1, commit: 4, batches });
 		expect(core.output.probationOver).toBe(false);
@@ -239,18 +243,34 @@ describe('catching up', () => {
 		expect(core.wait().map(({ is }) => is)).toEqual(['preVote', 'preVote']);
 	});
 
+	it('rule 24: is not over by what its leader says once that leads no more, and may have lost its log', () => {
+		const core = catchingUp();
+		core.receive('append', 2, { term: 5, index: 2, logTerm: 1 });
+		const [asked] = core.tick(heartbeatMs);
+		core.receive('standingResponse', 2, { index: 1, context: asked?.context as number });
+		expect(core.output.probationOver).toBe(false);
+	});
+
 	it('asks again under another leader; what the last one said is void', () => {
 		const core = catchingUp();
 		core.receive('append', 2, { term: 5, index: 1, logTerm: 1 });
 		const [first] = core.tick(heartbeatMs);
-		core.receive('standingResponse', 2, { index: 2, context: first?.context as number });
+		core.receive('standingResponse', 2, {
+			index: 2,
+			hintIndex: 1,
+			context: first?.context as number,
+		});
 		core.receive('append', 3, { term: 6, index: 2, logTerm: 1 });
 		core.saved();
 		expect(core.output.probationOver).toBe(false);
 		const [second] = core.tick(heartbeatMs);
 		expect(second).toMatchObject({ is: 'standing', to: 3, term: 6 });
 		expect(second?.context).not.toBe(first?.context);
-		core.receive('standingResponse', 3, { index: 2, context: second?.context as number });
+		core.receive('standingResponse', 3, {
+			index: 2,
+			hintIndex: 1,
+			context: second?.context as number,
+		});
 		expect(core.output.probationOver).toBe(true);
 	});
 });

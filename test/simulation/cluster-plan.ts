@@ -23,6 +23,7 @@ export const faultNames = [
 	'wipe',
 	'machine-throws',
 	'reopen',
+	'transfer',
 	'clock-jump',
 	'clock-step',
 	'clock-rate',

@@ -1,4 +1,4 @@
-import { NoSpace, NotLeader } from '../../src/errors.js';
+import { MillraceError, NoSpace, NotLeader } from '../../src/errors.js';
 import type { Cluster } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { FaultName } from './cluster-plan.js';
@@ -160,6 +160,40 @@ export const faultKinds: Readonly<Record<FaultName, (scene: Scene) => void>> = {
 	reopen({ node, miss }) {
 		if (node.replica === null) miss();
 		else node.close();
+	},
+
+	/** To whoever suits best, to a replica that may be down, behind or cut off, or to one that leads; some give up soon. */
+	transfer({ cluster, random, node, other, count, miss }) {
+		const { replica, life } = node;
+		if (replica === null || replica.stopped !== null) return miss();
+		const target = random.chance(0.4) ? 0 : other.id;
+		const controller = new AbortController();
+		if (random.chance(0.2))
+			cluster.world.scheduler.schedule(random.between(0, 300), () => controller.abort());
+		cluster.note(`${node.name}: leadership shall go to ${target === 0 ? 'somebody' : target}`);
+		const before = node.parts?.raft.leader;
+		node.outstanding += 1;
+		const settled = (work: () => void) => {
+			cluster.ledger.guard(work);
+			if (node.life === life) node.outstanding -= 1;
+		};
+		const timeoutMs = random.between(1, 3000);
+		replica.transferLeadership(target, { timeoutMs, signal: controller.signal }).then(
+			(leader) =>
+				settled(() => {
+					demand(target === 0 || leader === target, `${leader} leads instead of ${target}`);
+					demand(target !== 0 || leader !== before, 'somebody else leads');
+					const known = node.life === life ? node.parts?.raft.leader : leader;
+					demand(leader === known, `${leader} is not the leader`);
+					count('leadership handed over');
+				}),
+			(error: unknown) =>
+				settled(() => {
+					const isKnown = error instanceof MillraceError;
+					demand(isKnown, `a transfer ends with an operating error, not ${error}`);
+					count('leadership not handed over');
+				}),
+		);
 	},
 
 	'clock-jump'({ random, node }) {

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { UnknownOutcome } from '../../src/errors.js';
+import { stampBatch } from '../../src/format/batch.js';
+import { BatchView } from '../../src/format/batch-view.js';
+import { SlabPool } from '../../src/format/slab.js';
+import { DEFAULT_LIMITS } from '../../src/limits.js';
+import { Proposals } from '../../src/replica/proposals.js';
+
+/** Proposals with one frame in the log for each index, of term 1; what became of each. */
+function inLog(...indexes: number[]) {
+	const pool = new SlabPool(DEFAULT_LIMITS.slabBytes, 4);
+	const proposals = new Proposals(pool, DEFAULT_LIMITS, 1);
+	const outcomes: (number | Error)[] = [];
+	const views = indexes.map((index, i) => {
+		proposals.add(new Uint8Array(8), {
+			count: 1,
+			applied: (at) => {
+				outcomes[i] = at;
+			},
+			failed: (error) => {
+				outcomes[i] = error;
+			},
+		});
+		const frame = proposals.next(true)!;
+		frame.slab.retain();
+		proposals.appended(frame, index, 1);
+		return (at: number, term: number) => {
+			stampBatch(frame.slab, frame.offset, term, at, 0, 0);
+			return new BatchView().moveTo(frame.slab, frame.offset, frame.length);
+		};
+	});
+	return { proposals, outcomes, views };
+}
+
+describe('rule 20: a result is for the very proposal', () => {
+	it('that was put at that index in that term', () => {
+		const { proposals, outcomes, views } = inLog(5, 6);
+		proposals.applied(views[0]!(4, 1), undefined);
+		expect(outcomes).toEqual([]);
+		proposals.applied(views[0]!(5, 1), undefined);
+		proposals.applied(views[1]!(6, 1), undefined);
+		expect(outcomes).toEqual([5, 6]);
+		expect(proposals.isSettled).toBe(true);
+	});
+
+	it('and not for what another leader put there, after a transfer, or behind it', () => {
+		const replaced = inLog(5, 6);
+		replaced.proposals.applied(replaced.views[0]!(5, 2), undefined);
+		expect(replaced.outcomes).toEqual([expect.any(UnknownOutcome), expect.any(UnknownOutcome)]);
+		const covered = inLog(5, 6);
+		covered.proposals.applied(covered.views[0]!(6, 1), undefined);
+		expect(covered.outcomes).toEqual([expect.any(UnknownOutcome), expect.any(UnknownOutcome)]);
+		expect(covered.proposals.isSettled).toBe(true);
+	});
+
+	it('which goes on, when its leader is elected again, as far as it is still in the log', () => {
+		const { proposals, outcomes, views } = inLog(5, 6, 7);
+		proposals.failSent('it is gone', (index) => index < 7);
+		expect(outcomes).toEqual([undefined, undefined, expect.any(UnknownOutcome)]);
+		proposals.applied(views[0]!(5, 1), undefined);
+		expect(outcomes[0]).toBe(5);
+	});
+});

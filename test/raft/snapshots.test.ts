@@ -117,7 +117,7 @@ it('rule 24: a replica on probation has caught up by a snapshot, too', () => {
 	core.receive('append', 2, { term: 3, index: 8, logTerm: 2 });
 	core.saved();
 	core.tick(20);
-	core.receive('standingResponse', 2, { index: 9, context: 9 });
+	core.receive('standingResponse', 2, { hintIndex: 1, index: 9, context: 9 });
 	expect(core.raft.probation).toEqual([]);
 	core.installed(8, 3);
 	expect(core.output.probationOver).toBe(false);

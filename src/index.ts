@@ -5,6 +5,8 @@
  * needs from you, and `errors.ts` for everything that can go wrong.
  */
 import { nativeDoors } from '../native-free-io/index.js';
+import type { BackupInfo, RestoreOptions } from './replica/backup.js';
+import * as backups from './replica/backup.js';
 import { open } from './replica/open.js';
 import type { Replica } from './replica/replica.js';
 import type { ReplicaOptions } from './replica/types.js';
@@ -14,8 +16,35 @@ export { BatchView } from './format/batch-view.js';
 export type { PackedEntries } from './format/batch-writer.js';
 export type { Address, Clock, Connection, Disk, Doors, Network, Random } from './io.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
+export type { BackupInfo, RestoreOptions } from './replica/backup.js';
 export type { Replica } from './replica/replica.js';
 export type * from './replica/types.js';
+
+/** Reads and verifies all of a backup. Errors: `Corruption`, `DiskError`. */
+export function verifyBackup(
+	file: string,
+	onProgress?: RestoreOptions['onProgress'],
+): Promise<BackupInfo> {
+	return backups.verifyBackup(nativeDoors(), file, onProgress);
+}
+
+/**
+ * Makes the directory of one replica of a new cluster, which begins with the backup's state and index. Do the same for
+ * all of its replicas before the first of them is started; a replica that loses its directory later begins with an empty one.
+ * Errors: `WrongDirectory` if the directory isn't empty; `BadOption` if the backup is of a cluster of the same name, or
+ * holds no state; `Corruption`; `DiskError`.
+ */
+export function restoreBackup(options: RestoreOptions): Promise<BackupInfo> {
+	return backups.restoreBackup(nativeDoors(), options);
+}
+
+/** Copies the latest snapshot of a replica that doesn't run to a file. Errors: `BadOption` if there is none that holds the
+ * state; `DirectoryLocked`; `WrongDirectory`; `Corruption`; `DiskError`. */
+export function backUpDirectory(
+	options: Pick<RestoreOptions, 'file' | 'dir' | 'onProgress'>,
+): Promise<BackupInfo> {
+	return backups.backUpDirectory(nativeDoors(), options);
+}
 
 /** Opens a replica: takes its directory, recovers its log, listens, and joins its peers. Errors: `BadOption`,
  * `DirectoryLocked`, `WrongDirectory`, `Corruption`, `DiskError`, `AddressInUse`, `StateMachineFailed`. */

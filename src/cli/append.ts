@@ -6,7 +6,7 @@ import type { PackedEntries } from '../format/batch-writer.js';
 import { DEFAULT_LIMITS } from '../limits.js';
 import { EXIT_INTERRUPTED, interruptible } from './interrupt.js';
 import { bytes, CLUSTER_HELP, CLUSTER_OPTIONS, clusterOptions, parse } from './options.js';
-import { Progress, size, thousands, type Work } from './progress.js';
+import { Progress, size, thousands } from './progress.js';
 import { FixedSize, Lines, type Records } from './records.js';
 
 export const help = `millrace append: the lines of a file become entries
@@ -121,7 +121,7 @@ class Append {
 		return 0;
 	}
 
-	get #work(): Work {
+	get #work() {
 		return { bytes: this.#bytes, bytesTotal: this.#source.bytesTotal, entries: this.#entries };
 	}
 

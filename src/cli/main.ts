@@ -16,6 +16,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	append: () => import('./append.js'),
 	tail: () => import('./tail.js'),
 	status: () => import('./status.js'),
+	backup: () => import('./backup.js'),
+	restore: () => import('./restore.js'),
 	bench: () => import('./bench.js'),
 };
 
@@ -28,6 +30,8 @@ Usage: millrace COMMAND [options]
   append    the lines of a file, or fixed-size records, become entries
   tail      prints committed entries
   status    what each replica is doing
+  backup    a snapshot of a replica, in one file
+  restore   a new cluster from a backup
   bench     measures the engine on this machine
 
   --help     this text; with a command: its own

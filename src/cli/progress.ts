@@ -6,7 +6,8 @@ export interface Work {
 	/** Bytes done, of `bytesTotal`; null while nobody knows how many there will be. */
 	readonly bytes: number;
 	readonly bytesTotal: number | null;
-	readonly entries: number;
+	/** null where they aren't counted. */
+	readonly entries: number | null;
 }
 
 /** A bar on a terminal, on stderr; nothing elsewhere. */
@@ -41,7 +42,10 @@ export class Progress {
 
 export function progressLine(work: Work, seconds: number): string {
 	const { bytes, bytesTotal, entries } = work;
-	const rate = `${thousands(entries)} entries, ${size(bytes)}, ${thousands(entries / seconds)} entries/s`;
+	const rate =
+		entries === null
+			? `${size(bytes)}, ${size(Math.round(bytes / seconds))}/s`
+			: `${thousands(entries)} entries, ${size(bytes)}, ${thousands(entries / seconds)} entries/s`;
 	if (bytesTotal === null || bytesTotal === 0) return rate;
 	const share = Math.min(1, bytes / bytesTotal);
 	const cells = Math.round(share * BAR_CELLS);

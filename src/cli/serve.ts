@@ -27,6 +27,14 @@ class Counter implements StateMachine {
 		this.#count += batch.count;
 	}
 
+	snapshot(): Uint8Array[] {
+		return [new TextEncoder().encode(String(this.#count))];
+	}
+
+	async restore(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+		for await (const chunk of chunks) this.#count = Number(new TextDecoder().decode(chunk));
+	}
+
 	query(): Uint8Array {
 		return new TextEncoder().encode(String(this.#count));
 	}
@@ -63,6 +71,8 @@ export async function run(argv: readonly string[]): Promise<number> {
 	const replica = await openReplica({
 		...options,
 		stateMachine: new Counter(),
+		// Who tails the log wants it from its beginning, whatever snapshots there are.
+		retainBytes: Number.POSITIVE_INFINITY,
 		log: (line) => void process.stdout.write(`replica ${id}: ${line}\n`),
 	});
 	process.stdout.write(`replica ${id} listening on ${peers[id]}\n`);

@@ -1,9 +1,11 @@
 /** The remote client. This file alone knows Node's own sockets. */
 import { nativeDoors } from '../../native-free-io/index.js';
+import { backupFrom, type FetchedBackup, type TakeRange } from './backup.js';
 import { makeEnvironment } from './environment.js';
 import { RemoteClient } from './remote-client.js';
 import type { ConnectOptions } from './types.js';
 
+export type { BackupRange, FetchedBackup, TakeRange } from './backup.js';
 export type { RemoteClient } from './remote-client.js';
 export type {
 	Accepted,
@@ -12,6 +14,19 @@ export type {
 	ConnectOptions,
 	PeerReport,
 } from './types.js';
+
+/** Has the replica at this address, whichever it is, take a snapshot, and hands over its file, range by range.
+ * Errors: `BadOption`, `Unavailable`, `ProtocolError`, the replica's own words, what `take` throws. */
+export function backupFromAddress(
+	address: string,
+	options: Omit<ConnectOptions, 'peers'>,
+	take: TakeRange,
+	signal?: AbortSignal,
+): Promise<FetchedBackup> {
+	const peers = { 1: address };
+	const environment = makeEnvironment({ ...options, peers }, options.doors ?? nativeDoors());
+	return backupFrom(environment, environment.addresses.get(1)!, take, signal);
+}
 
 /** A client of the cluster of these replicas. Connects when it is first needed. Errors: `BadOption`. */
 export function connect(options: ConnectOptions): RemoteClient {

@@ -7,7 +7,7 @@ import {
 	messageBody,
 	readMessage,
 } from '../format/message.js';
-import type { Connection, ConnectionHandler, Timer } from '../io.js';
+import type { Address, Connection, ConnectionHandler, Timer } from '../io.js';
 import { HELLO_BYTES, Purpose, readHello, writeHello } from '../transport/hello.js';
 import { Outbound } from '../transport/outbound.js';
 import { StagingReceiver } from '../transport/staging-receiver.js';
@@ -32,11 +32,13 @@ export interface LinkEvents {
 
 /** One connection to one replica, from its dialling to its loss. */
 export class Link {
-	readonly replica: number;
+	/** 0 until whoever is there has said hello, if anybody is welcome. */
+	replica: number;
 	/** When the last bytes came. */
 	heardAt: number;
 	readonly #environment: Environment;
 	readonly #events: LinkEvents;
+	readonly #address: Address;
 	readonly #connection: Connection;
 	readonly #receiver: StagingReceiver;
 	readonly #message: MessageNumbers = emptyMessage(0);
@@ -59,7 +61,8 @@ export class Link {
 			},
 			FRAME_BYTES_MAX,
 		);
-		this.#connection = environment.network.dial(environment.addresses.get(replica)!, (connection) =>
+		this.#address = environment.addresses.get(replica)!;
+		this.#connection = environment.network.dial(this.#address, (connection) =>
 			this.#open(connection),
 		);
 		this.#helloTimer = environment.clock.after(HELLO_TIMEOUT_MS, () => {
@@ -72,7 +75,7 @@ export class Link {
 	}
 
 	get #name(): string {
-		const { host, port } = this.#environment.addresses.get(this.replica)!;
+		const { host, port } = this.#address;
 		return `replica ${this.replica} (${host}:${port})`;
 	}
 
@@ -148,10 +151,11 @@ export class Link {
 		const hello = readHello(memory, offset, { cluster, group, id: 0 });
 		if (typeof hello === 'string') {
 			this.#fail(new ProtocolError(`${this.#name}: ${hello}`));
-		} else if (hello.from !== this.replica) {
+		} else if (this.replica !== 0 && hello.from !== this.replica) {
 			this.#fail(new ProtocolError(`${this.#name}: it is replica ${hello.from}`));
 		} else {
 			this.#isReady = true;
+			this.replica = hello.from;
 			this.#helloTimer.cancel();
 			this.#events.ready(this);
 		}

@@ -1,6 +1,7 @@
 import type { PackedEntries } from '../format/batch-writer.js';
 import type { Entry } from '../replica/types.js';
 import { askAll } from './ask-status.js';
+import { backupFromAny, type FetchedBackup, type TakeRange } from './backup.js';
 import { Call } from './call.js';
 import type { Environment } from './environment.js';
 import { LeaderFinder } from './leader-finder.js';
@@ -55,6 +56,14 @@ export class RemoteClient implements Client {
 
 	status(): Promise<PeerReport[]> {
 		return askAll(this.#environment);
+	}
+
+	/**
+	 * Has a replica take a snapshot, and hands over its file, range by range: a backup of all that it has applied by then. A
+	 * follower is asked by preference; if one can't be reached or has no snapshots, the next.
+	 */
+	async backup(take: TakeRange, signal?: AbortSignal): Promise<FetchedBackup> {
+		return await backupFromAny(this.#environment, await this.status(), take, signal);
 	}
 
 	async close(): Promise<void> {

@@ -29,6 +29,8 @@ export const MessageFrameKind = {
 	tailMark: 36,
 	statusRequest: 37,
 	statusReply: 38,
+	backupRequest: 41,
+	backupChunk: 42,
 } as const;
 
 /** The numbers of any message. Raft's own messages have this shape. */

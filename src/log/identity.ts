@@ -33,8 +33,28 @@ export async function claimIdentity(
 		throw new WrongDirectory(directory, `has a log, but no ${FILE_NAME}: whose is it?`);
 	}
 	await enterProbation(disk, directory, 'new', 'the directory was made');
+	await writeIdentity(disk, directory, identity);
+}
+
+/** Durable when it resolves. A directory that gets it in another way than `claimIdentity` is not on probation. */
+export async function writeIdentity(
+	disk: Disk,
+	directory: string,
+	identity: Identity,
+): Promise<void> {
 	const text = JSON.stringify({ format: FORMAT, ...identity }, null, '\t');
-	await disk.writeSmall(path, new TextEncoder().encode(`${text}\n`));
+	await disk.writeSmall(`${directory}/${FILE_NAME}`, new TextEncoder().encode(`${text}\n`));
+}
+
+/** Whose directory it is. Errors: `WrongDirectory` if nobody's. */
+export async function readIdentity(disk: Disk, directory: string): Promise<Identity> {
+	const bytes = await disk.readSmall(`${directory}/${FILE_NAME}`);
+	if (bytes === null) throw new WrongDirectory(directory, `has no ${FILE_NAME}`);
+	const { format, cluster, replica, group } = parse(directory, bytes);
+	const isWhole =
+		typeof cluster === 'string' && typeof replica === 'number' && typeof group === 'number';
+	if (format !== FORMAT || !isWhole) throw new WrongDirectory(directory, `${FILE_NAME} is damaged`);
+	return { cluster, replica, group };
 }
 
 function requireSame(directory: string, bytes: Uint8Array, identity: Identity): void {

@@ -91,11 +91,27 @@ export class SnapshotReader {
 		return { section: chunk.section, payload, isContinued: chunk.isContinued };
 	}
 
+	/** The chunks from here on, as they were given, and of which section. */
+	async *chunks(): AsyncGenerator<
+		{ section: SnapshotSection; bytes: Uint8Array },
+		void,
+		undefined
+	> {
+		let parts: Uint8Array[] = [];
+		for (let piece = await this.next(); piece !== null; piece = await this.next()) {
+			parts.push(piece.payload.slice());
+			if (piece.isContinued) continue;
+			yield { section: piece.section, bytes: joined(parts) };
+			parts = [];
+		}
+	}
+
 	/** Reads all of it. @returns what the file is */
-	async verify(): Promise<StoredSnapshot> {
+	async verify(onPiece: () => void = () => {}): Promise<StoredSnapshot> {
 		const { index, term, baseChecksum, time, isFull, identity } = await this.begin();
 		const parts: { members: Uint8Array[]; sessions: Uint8Array[] } = { members: [], sessions: [] };
 		for (let piece = await this.next(); piece !== null; piece = await this.next()) {
+			onPiece();
 			if (piece.section === SnapshotSection.members) parts.members.push(piece.payload.slice());
 			if (piece.section === SnapshotSection.sessions) parts.sessions.push(piece.payload.slice());
 		}
@@ -168,7 +184,7 @@ export class SnapshotReader {
 	}
 }
 
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
+function joined(parts: readonly Uint8Array[]): Uint8Array {
 	if (parts.length === 1) return parts[0]!;
 	const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
 	let position = 0;

@@ -3,7 +3,7 @@ import { Corruption, WrongDirectory } from '../errors.js';
 import type { SnapshotHeaderNumbers } from '../format/snapshot-frames.js';
 import { SnapshotSection } from '../format/snapshot-frames.js';
 import type { DiskFile } from '../io.js';
-import { joined, SnapshotReader } from './snapshot-reader.js';
+import { SnapshotReader } from './snapshot-reader.js';
 import { ReceivedSnapshot } from './snapshot-receiver.js';
 import type {
 	SnapshotHead,
@@ -146,13 +146,8 @@ export class SnapshotStore {
 		try {
 			const reader = new SnapshotReader(held.file);
 			await reader.begin();
-			let parts: Uint8Array[] = [];
-			for (let piece = await reader.next(); piece !== null; piece = await reader.next()) {
-				if (piece.section !== SnapshotSection.state) continue;
-				parts.push(piece.payload.slice());
-				if (piece.isContinued) continue;
-				yield joined(parts);
-				parts = [];
+			for await (const { section, bytes } of reader.chunks()) {
+				if (section === SnapshotSection.state) yield bytes;
 			}
 		} finally {
 			await held.file.close();

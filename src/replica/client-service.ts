@@ -20,9 +20,11 @@ import {
 } from '../format/message.js';
 import { SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
+import type { HeldSnapshot } from '../log/snapshot-store.js';
 import type { Outbound } from '../transport/outbound.js';
 import { Rejection } from '../transport/rejection.js';
 import type { Guest, Incoming } from './acceptor.js';
+import { BACKUP_RANGE_BYTES, BackupService } from './backup-service.js';
 import type { BatchRun } from './log-cursor.js';
 import type { Waiter } from './proposals.js';
 import type { ReplicaStatus } from './types.js';
@@ -44,6 +46,8 @@ export interface ClientBackend {
 	/** Calls back once, when the commit index has grown or never will. */
 	whenCommitted(callback: () => void): void;
 	committedRun(index: number, bytesMax: number): Promise<BatchRun>;
+	/** A snapshot of now, whose file stays readable until it is released. */
+	holdSnapshot(): Promise<HeldSnapshot>;
 	/** At the end of this turn, call `flush`. */
 	wakeClient(client: ClientService): void;
 }
@@ -78,6 +82,7 @@ export class ClientService implements Guest {
 	/** Counts the tails asked for: a new one ends the one before. */
 	#tail = 0;
 	#onDrained: (() => void) | null = null;
+	#backup: BackupService | null = null;
 	/** Of reads that have no answer yet. */
 	#readBytes = 0;
 	#isClosed = false;
@@ -139,6 +144,9 @@ export class ClientService implements Guest {
 					(error: Error) => this.#rejectTail(context, error),
 				);
 				return true;
+			case MessageFrameKind.backupRequest:
+				this.#giveBackup(context, request.hintIndex, request.index);
+				return true;
 			case MessageFrameKind.statusRequest:
 				this.#answer(
 					MessageFrameKind.statusReply,
@@ -157,6 +165,7 @@ export class ClientService implements Guest {
 	closed(): void {
 		this.#isClosed = true;
 		this.#backlog = [];
+		this.#backup?.close();
 	}
 
 	/** Sends what this turn has gathered. */
@@ -232,6 +241,21 @@ export class ClientService implements Guest {
 				this.#readBytes -= bytes;
 				if (this.#hasRoom) this.#incoming.resume();
 			});
+	}
+
+	#giveBackup(context: number, identity: number, offset: number): void {
+		this.#backup ??= new BackupService(() => this.#backend.holdSnapshot(), {
+			answer: (numbers, its, body) => {
+				const reply = this.#cleared(MessageFrameKind.backupChunk, its);
+				this.#send(Object.assign(reply, numbers), body);
+			},
+			reject: (its, error) => this.rejected(MessageFrameKind.backupChunk, its, error),
+		});
+		this.#readBytes += BACKUP_RANGE_BYTES;
+		this.#backup.request(context, identity, offset).finally(() => {
+			this.#readBytes -= BACKUP_RANGE_BYTES;
+			if (this.#hasRoom) this.#incoming.resume();
+		});
 	}
 
 	/** Sends the committed log from `from` on, no faster than the client takes it. */

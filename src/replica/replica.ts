@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { BadOption, NotLeader, ReadFailed, Stopped } from '../errors.js';
 import type { PackedEntries } from '../format/batch-writer.js';
 import type { Memory } from '../format/memory.js';
+import type { HeldSnapshot } from '../log/snapshot-store.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Role } from '../raft/types.js';
 import { Admission } from './admission.js';
@@ -145,6 +146,12 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		if (!canSnapshot(machine)) throw new BadOption('the state machine has no snapshots');
 		const { index, bytes } = await snapshots.take();
 		return { index, bytes };
+	}
+
+	/** For backups: the same, with the file kept readable until it is released. */
+	async holdSnapshot(): Promise<HeldSnapshot> {
+		await this.snapshot();
+		return await this.#parts.store.hold();
 	}
 
 	/** All that there is to know now. */

@@ -1,5 +1,6 @@
 /** What a client's requests reach: a replica that answers everything, each time in another way. */
 import {
+	BadOption,
 	Busy,
 	Compacted,
 	NotLeader,
@@ -10,6 +11,7 @@ import {
 } from '../../src/errors.js';
 import { SlabPool } from '../../src/format/slab.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
+import type { HeldSnapshot } from '../../src/log/snapshot-store.js';
 import type { ClientBackend, ClientService } from '../../src/replica/client-service.js';
 import type { BatchRun } from '../../src/replica/log-cursor.js';
 import type { Waiter } from '../../src/replica/proposals.js';
@@ -84,6 +86,11 @@ export class FakeBackend implements ClientBackend {
 		if (answer === 0) throw new ReadFailed('leadership was lost');
 		if (answer === 1) await new Promise<void>((resolve) => this.#later.push(resolve));
 		return [query, null, 'not bytes', new Uint8Array(0), query][answer];
+	}
+
+	async holdSnapshot(): Promise<HeldSnapshot> {
+		this.requests += 1;
+		throw new BadOption('the state machine has no snapshots');
 	}
 
 	status(): ReplicaStatus {

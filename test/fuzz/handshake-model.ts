@@ -69,6 +69,7 @@ function ask(model: AcceptorModel, { verdict, view, kind }: SeenFrame): boolean 
 	}
 	const context = number64(view, 88);
 	if (kind === 33) model.replies.push(`34 ${context}`);
+	else if (kind === 41) model.replies.push(`42 ${context}`);
 	else if (kind === 37) model.replies.push(`38 ${context}`);
 	else if (kind === 35) model.tails.push(context);
 	else return false;

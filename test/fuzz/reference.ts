@@ -112,7 +112,9 @@ function isBatch(frame: Uint8Array, view: DataView): boolean {
 	return isZero(frame, 112 + payloadBytes, endsAt) && isZero(frame, end, frame.length);
 }
 
-const KINDS = new Set([1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 16, 17, 18, 32, 33, 34, 35, 36, 37, 38]);
+const KINDS = new Set([
+	1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 16, 17, 18, 32, 33, 34, 35, 36, 37, 38, 41, 42,
+]);
 
 function isMessage(frame: Uint8Array, view: DataView): boolean {
 	if (frame.length < 120) return false;

@@ -152,7 +152,7 @@ export const callerMutants: readonly Mutant[] = [
 		'client-believes-any-replica',
 		31,
 		'src/client/link.ts',
-		'} else if (hello.from !== this.replica) {',
+		'} else if (this.replica !== 0 && hello.from !== this.replica) {',
 		'} else if (hello.from < 0) {',
 		tests(PRODUCER, /a replica with the id of another/, 'with the id of another'),
 	),

@@ -11,8 +11,6 @@ import { alignUp8, isSafeUint64, type Memory, readUint64, writeUint64 } from './
 /** Kinds 1 to 13 are Raft's own (`src/raft/types.ts`). docs/FORMAT.md tells what each number means in each. */
 export const MessageFrameKind = {
 	append: 1,
-	standingResponse: 8,
-	timeoutNow: 11,
 	transfer: 12,
 	snapshotResponse: 13,
 	/** First on every connection, in both directions: version, purpose, cluster, who. */
@@ -93,7 +91,7 @@ const REJECTED_FLAG = 1 << 8;
 
 /** Indexed by kind: whether there is such a kind. */
 const KNOWN_KINDS = new Uint8Array(256);
-for (let kind = MessageFrameKind.append; kind <= MessageFrameKind.standingResponse; kind++) {
+for (let kind = MessageFrameKind.append; kind <= MessageFrameKind.transfer; kind++) {
 	KNOWN_KINDS[kind] = 1;
 }
 for (const kind of Object.values(MessageFrameKind)) KNOWN_KINDS[kind] = 1;

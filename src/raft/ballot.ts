@@ -31,9 +31,25 @@ export class Ballot {
 		this.#request(MessageKind.vote, this.#hardState.term, isByTransfer ? BY_TRANSFER : 0);
 	}
 
-	/** Grants no right and keeps no promise, so that it needs no disk. */
-	grantPreVote(to: number, term: number): void {
-		this.#outbox.add(MessageKind.preVoteResponse, to, term);
+	/** To say yes grants no right and keeps no promise, so that it needs no disk. */
+	answerPreVote({ from, term, index, logTerm }: Message, isWelcome: boolean): void {
+		if (isWelcome && this.#log.isCoveredBy(index, logTerm)) {
+			this.#outbox.add(MessageKind.preVoteResponse, from, term);
+		} else {
+			this.refuse(MessageKind.preVoteResponse, from);
+		}
+	}
+
+	/** @returns whether this replica votes for the candidate, as soon as that is durable */
+	answerVote({ from, index, logTerm }: Message, mayVote: boolean): boolean {
+		const isUpToDate = this.#log.isCoveredBy(index, logTerm);
+		if (!mayVote || !isUpToDate) {
+			this.refuse(MessageKind.voteResponse, from);
+			return false;
+		}
+		this.#hardState.voteFor(from);
+		if (this.#hardState.isSaved) this.grantVote();
+		return true;
 	}
 
 	grantVote(): void {

@@ -2,12 +2,12 @@ import { assert } from '../assert.js';
 import type { HardState } from './hard-state.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
-import { type Input, type Message, MessageKind } from './types.js';
+import { type Input, type Message, MessageKind, type RaftOptions } from './types.js';
 
 /** What this replica knows and does while it follows a leader. */
 export class Following {
-	/** When the leader was last heard from, in ms. */
-	contactAt = 0;
+	/** When a leader was last heard from, in ms. What an earlier life heard is forgotten: it may have been at its end. */
+	contactAt: number;
 	readonly #hardState: HardState;
 	readonly #log: Log;
 	readonly #outbox: Outbox;
@@ -17,7 +17,12 @@ export class Following {
 	/** The highest read round seen from the leader. */
 	#context = 0;
 
-	constructor(hardState: HardState, log: Log, outbox: Outbox) {
+	/** Goes along with every answer: see `Lease`. */
+	readonly #promisedMs: number;
+
+	constructor(options: RaftOptions, hardState: HardState, log: Log, outbox: Outbox) {
+		this.contactAt = Math.floor(options.now);
+		this.#promisedMs = options.leaseDriftMax === null ? 0 : options.electionTimeoutMs;
 		this.#hardState = hardState;
 		this.#log = log;
 		this.#outbox = outbox;
@@ -45,7 +50,7 @@ export class Following {
 		this.#log.take(input, this.#outbox.output);
 		const last = input.batchCount === 0 ? message.index : input.batchLast[input.batchCount - 1]!;
 		this.#matched = Math.max(this.#matched, last, this.#log.committed);
-		this.#log.commit(Math.min(message.commit, this.#matched));
+		this.learned(message.commit);
 		// What isn't durable yet is acknowledged when it is, once for all that one flush made durable.
 		if (input.batchCount === 0 || last <= this.#log.persisted) this.acknowledge(message.from);
 	}
@@ -61,6 +66,11 @@ export class Following {
 		// What is committed every later leader has.
 		this.#matched = Math.max(this.#matched, this.#log.committed);
 		this.acknowledge(leader);
+	}
+
+	/** The leader has committed up to there. */
+	learned(committed: number): void {
+		this.#log.commit(Math.min(committed, this.#matched));
 	}
 
 	/** The term is durable now, and answers that it held back may go. */
@@ -81,6 +91,7 @@ export class Following {
 		const message = this.#outbox.add(kind, leader, this.#hardState.term);
 		message.index = this.reached;
 		message.context = this.#context;
+		message.commit = this.#promisedMs;
 	}
 
 	invariants(hasLeader: boolean): void {
@@ -97,6 +108,7 @@ export class Following {
 		message.rejected = true;
 		message.index = append.index;
 		message.context = this.#context;
+		message.commit = this.#promisedMs;
 		const agreed = this.#log.lastAtMost(append.logTerm, append.index);
 		message.hintIndex = Math.max(agreed, this.#log.committed);
 		message.hintTerm = this.#log.termAt(message.hintIndex);

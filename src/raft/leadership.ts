@@ -1,4 +1,5 @@
 import { assert } from '../assert.js';
+import { Lease } from './lease.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
 import { Progress } from './progress.js';
@@ -14,6 +15,8 @@ import { type Input, InputKind, type Message, MessageKind, type RaftOptions } fr
 export class Leadership {
 	readonly #reads: ReadRounds;
 	readonly #id: number;
+	/** Null if this replica shall hold none. */
+	readonly #lease: Lease | null;
 	readonly #term: number;
 	readonly #log: Log;
 	readonly #outbox: Outbox;
@@ -25,14 +28,9 @@ export class Leadership {
 	/** Handing it over. */
 	readonly transfer: Transfer;
 
-	constructor(
-		options: RaftOptions,
-		term: number,
-		log: Log,
-		outbox: Outbox,
-		reads: ReadRounds,
-		now: number,
-	) {
+	/** `options.now`: when the leadership begins. */
+	constructor(options: RaftOptions, term: number, log: Log, outbox: Outbox, reads: ReadRounds) {
+		const { now } = options;
 		this.#id = options.id;
 		this.#term = term;
 		this.#log = log;
@@ -44,6 +42,8 @@ export class Leadership {
 				return new Progress(id, log.lastIndex + 1, now, inflightMessagesMax, inflightBytesMax);
 			});
 		this.#reads = reads;
+		const { leaseDriftMax, electionTimeoutMs } = options;
+		this.#lease = leaseDriftMax === null ? null : new Lease(leaseDriftMax, electionTimeoutMs);
 		this.#heartbeatMs = options.heartbeatMs;
 		// The no-op, which is proposed at once, is the first sign of life.
 		this.#heartbeatAt = now + options.heartbeatMs;
@@ -67,7 +67,10 @@ export class Leadership {
 
 	tick(now: number): void {
 		this.transfer.tick(now);
-		if (now >= this.#heartbeatAt) this.#heartbeat(now);
+		if (now < this.#heartbeatAt) return;
+		// A lease lives on rounds, whether anybody reads or not.
+		if (this.#mayLease) this.#reads.join();
+		if (!this.#startReads(now)) this.#heartbeat(now);
 	}
 
 	/** The inputs that only a leader takes. */
@@ -118,6 +121,31 @@ export class Leadership {
 		return peer !== null && peer.next <= this.#log.compacted;
 	}
 
+	/** What a read that begins now must see, if a lease says so; else -1. It comes from rounds, and there are none before the
+	 * term's first commit. */
+	leasedIndex(now: number): number {
+		return this.#mayLease && this.#lease?.holds(now) === true ? this.#log.committed : -1;
+	}
+
+	/** Who told another replica to stand can't rely on what voters promised, for the rest of its term: they vote for that
+	 * one all the same, and what it was told may be on its way for long. */
+	get #mayLease(): boolean {
+		return this.#lease !== null && !this.transfer.hasTold;
+	}
+
+	/** A follower wants to read. */
+	askedIndex({ from, context, index }: Message, now: number): void {
+		const peer = this.peer(from);
+		if (peer === null) return;
+		const leased = index === 1 ? this.leasedIndex(now) : -1;
+		if (leased !== -1) this.#tell(peer, context, leased);
+		else if (context !== peer.question) {
+			peer.question = context;
+			peer.questionRound = this.#reads.join();
+			this.#startReads(now);
+		}
+	}
+
 	/** A peer answered in this term. Even a rejection acknowledges that this replica leads. */
 	answered(message: Message, now: number): void {
 		const peer = this.peer(message.from);
@@ -125,6 +153,7 @@ export class Leadership {
 		if (peer === null || message.index > this.#log.lastIndex) return;
 		peer.contactAt = now;
 		peer.readRound = Math.max(peer.readRound, Math.min(message.context, this.#reads.latest));
+		peer.promisedMs = message.commit;
 		if (message.rejected) this.#rejected(peer, message);
 		else this.#acknowledged(peer, message.index, now);
 		this.#confirmReads(now);
@@ -197,11 +226,17 @@ export class Leadership {
 
 	/** Until an entry of this term is committed, the commit index may be behind that of the leader before
 	 * (§8): reads wait for it. */
-	#startReads(now: number): void {
-		const { committed } = this.#log;
-		if (this.#log.termAt(committed) !== this.#term || !this.#reads.start(committed)) return;
+	get #hasCommitted(): boolean {
+		return this.#log.termAt(this.#log.committed) === this.#term;
+	}
+
+	/** False if no round begins: nobody wants one, or one is under way. */
+	#startReads(now: number): boolean {
+		if (!this.#hasCommitted || !this.#reads.start(this.#log.committed)) return false;
+		this.#lease?.roundBegan(now);
 		this.#heartbeat(now);
 		this.#confirmReads(now);
+		return true;
 	}
 
 	#confirmReads(now: number): void {
@@ -211,7 +246,36 @@ export class Leadership {
 		if (!this.#reads.confirm(majorityReached(this.#values))) return;
 		this.#outbox.output.readConfirmed = this.#reads.latest;
 		this.#outbox.output.readIndex = this.#reads.index;
+		this.#extendLease();
+		this.#answerQuestions();
 		this.#startReads(now);
+	}
+
+	/** By what a majority has promised, of those that answered the round that is confirmed now. */
+	#extendLease(): void {
+		if (this.#lease === null) return;
+		const { latest } = this.#reads;
+		for (let i = 0; i < this.#peers.length; i += 1) {
+			const { readRound, promisedMs } = this.#peers[i]!;
+			this.#values[i] = readRound === latest ? promisedMs : 0;
+		}
+		this.#values[this.#peers.length] = Number.POSITIVE_INFINITY;
+		this.#lease.confirmed(majorityReached(this.#values));
+	}
+
+	#answerQuestions(): void {
+		for (let i = 0; i < this.#peers.length; i += 1) {
+			const peer = this.#peers[i]!;
+			if (peer.question === 0 || peer.questionRound > this.#reads.latest) continue;
+			this.#tell(peer, peer.question, this.#reads.index);
+			peer.question = 0;
+		}
+	}
+
+	#tell(peer: Progress, question: number, index: number): void {
+		const message = this.#outbox.add(MessageKind.readIndexResponse, peer.id, this.#term);
+		message.context = question;
+		message.index = index;
 	}
 
 	#heartbeat(now: number): void {

@@ -34,6 +34,11 @@ export class Progress implements PeerProgress {
 	inflightBytes = 0;
 	/** The highest read round that this peer has answered. */
 	readRound = 0;
+	/** For how long it votes for nobody else, from when it heard of that round on. */
+	promisedMs = 0;
+	/** What it asked last for its reads and wasn't told yet, and the round that will answer it; 0 = nothing. */
+	question = 0;
+	questionRound = 0;
 	/** probe: an append is under way; nothing more is sent before it is answered. Heartbeats go out all
 	 * the same, so that a lost one is made up for after a heartbeat interval. */
 	#paused = false;

@@ -7,6 +7,7 @@ import { Log } from './log.js';
 import { Outbox } from './outbox.js';
 import { Probation } from './probation.js';
 import type { PeerProgress } from './progress.js';
+import { ReadQuestions } from './read-questions.js';
 import { ReadRounds } from './read-rounds.js';
 import { Timeouts } from './timeouts.js';
 import { BY_TRANSFER, type Transfer } from './transfer.js';
@@ -39,6 +40,7 @@ export class Raft {
 	readonly #ballot: Ballot;
 	readonly #following: Following;
 	readonly #reads = new ReadRounds();
+	readonly #questions: ReadQuestions;
 	#role: Role = Role.follower;
 	/** The leader of this term; 0 while unknown. */
 	#leader = 0;
@@ -60,7 +62,8 @@ export class Raft {
 		assert(this.#log.lastTerm <= options.term, 'no entry is newer than the hard state');
 		this.#outbox = new Outbox(options);
 		this.#ballot = new Ballot(options, this.#hardState, this.#log, this.#outbox);
-		this.#following = new Following(this.#hardState, this.#log, this.#outbox);
+		this.#following = new Following(options, this.#hardState, this.#log, this.#outbox);
+		this.#questions = new ReadQuestions(options, this.#hardState, this.#following, this.#outbox);
 		if (options.probation !== null) {
 			assert(voters.length > 1, 'a solitary voter has nobody to ask');
 			this.#probation = new Probation(options, this.#hardState, this.#log, this.#outbox);
@@ -139,6 +142,11 @@ export class Raft {
 		return this.#leadership === null ? null : this.#leadership.transfer;
 	}
 
+	/** Up to where the log must be applied for a read at `now`, if this replica leads and its lease holds; else -1. */
+	leasedIndex(now: number): number {
+		return this.#leadership?.leasedIndex(Math.floor(now)) ?? -1;
+	}
+
 	/** How far a peer is, as a live view; null unless this replica leads and `peer` is another voter. */
 	progress(peer: number): PeerProgress | null {
 		return this.#leadership?.peer(peer) ?? null;
@@ -149,7 +157,8 @@ export class Raft {
 		const { term, role, leader } = this;
 		// Whole milliseconds: they are small integers to the engine, where fractions are objects.
 		this.#timeouts.advance(Math.floor(input.now));
-		if (this.#isDiskIdle) this.#timeouts.diskProgressed();
+		const isDiskIdle = this.#log.persisted === this.#log.lastIndex && this.#hardState.isSaved;
+		if (isDiskIdle) this.#timeouts.diskProgressed();
 		this.#outbox.open(output);
 		this.#dispatch(input, output);
 		if (this.#probation?.ends(this.#following.reached)) output.probationOver = true;
@@ -204,8 +213,9 @@ export class Raft {
 				output.refused = !this.#transfer(input.peer);
 				break;
 			default:
-				if (this.#leadership === null) output.refused = true;
-				else this.#leadership.step(input, this.#timeouts.now);
+				if (this.#leadership !== null) this.#leadership.step(input, this.#timeouts.now);
+				else if (input.kind !== InputKind.read) output.refused = true;
+				else this.#questions.read(input.mayLease, this.#timeouts.now, this.#leader);
 		}
 	}
 
@@ -217,6 +227,7 @@ export class Raft {
 		if (this.#probation !== null) this.#probation.tick(this.#timeouts.now, this.#leader);
 		else if (this.#leadership !== null) this.#leadership.tick(this.#timeouts.now);
 		else if (mayJudge && this.#timeouts.isElectionDue) this.#campaign();
+		this.#questions.tick(this.#timeouts.now, this.#leader);
 	}
 
 	/** Check-quorum: a leader that can't hear a majority may have been replaced. And one whose disk is
@@ -227,14 +238,12 @@ export class Raft {
 		return this.#timeouts.isSilentSince(contactAt) || this.#timeouts.isDiskStalled;
 	}
 
-	/** Was a leader heard from so recently that nobody should want another? */
+	/** Was a leader heard from so recently that nobody should want another? With leases that is a promise, which the end
+	 * of that leader's term doesn't end. */
 	get #hasLiveLeader(): boolean {
 		if (this.#role === Role.leader) return true;
-		return this.#leader !== 0 && !this.#timeouts.isSilentSince(this.#following.contactAt);
-	}
-
-	get #isDiskIdle(): boolean {
-		return this.#log.persisted === this.#log.lastIndex && this.#hardState.isSaved;
+		const isBound = this.#leader !== 0 || this.#options.leaseDriftMax !== null;
+		return isBound && !this.#timeouts.isSilentSince(this.#following.contactAt);
 	}
 
 	#persisted(index: number, epoch: number): void {
@@ -308,14 +317,9 @@ export class Raft {
 		this.#votes = null;
 		this.#role = Role.leader;
 		this.#leader = this.#id;
-		this.#leadership = new Leadership(
-			this.#options,
-			this.term,
-			this.#log,
-			this.#outbox,
-			this.#reads,
-			this.#timeouts.now,
-		);
+		this.#outbox.output.readsFailed = this.#questions.abandon();
+		const options = { ...this.#options, now: this.#timeouts.now };
+		this.#leadership = new Leadership(options, this.term, this.#log, this.#outbox, this.#reads);
 		this.#outbox.output.becameLeader = true;
 	}
 
@@ -366,6 +370,12 @@ export class Raft {
 			case MessageKind.vote:
 				this.#onVote(message);
 				break;
+			case MessageKind.readIndex:
+				this.#leadership?.askedIndex(message, this.#timeouts.now);
+				break;
+			case MessageKind.readIndexResponse:
+				this.#questions.answered(message, this.#timeouts.now, this.#leader);
+				break;
 			case MessageKind.voteResponse:
 				this.#onVoteResponse(message);
 				break;
@@ -389,11 +399,7 @@ export class Raft {
 	#onPreVote(message: Message): void {
 		const isVoter = this.#probation === null;
 		const isWelcome = isVoter && message.term > this.term && !this.#hasLiveLeader;
-		if (isWelcome && this.#log.isCoveredBy(message.index, message.logTerm)) {
-			this.#ballot.grantPreVote(message.from, message.term);
-		} else {
-			this.#ballot.refuse(MessageKind.preVoteResponse, message.from);
-		}
+		this.#ballot.answerPreVote(message, isWelcome);
 	}
 
 	#onPreVoteResponse(message: Message): void {
@@ -407,16 +413,10 @@ export class Raft {
 	}
 
 	#onVote(message: Message): void {
-		const isFree = this.vote === 0 && this.#leader === 0;
+		const isBound = this.#hasLiveLeader && message.context !== BY_TRANSFER;
+		const isFree = this.vote === 0 && this.#leader === 0 && !isBound;
 		const mayVote = this.#probation === null && (isFree || this.vote === message.from);
-		const isUpToDate = this.#log.isCoveredBy(message.index, message.logTerm);
-		if (mayVote && isUpToDate) {
-			this.#hardState.voteFor(message.from);
-			this.#timeouts.postponeElection();
-			if (this.#hardState.isSaved) this.#ballot.grantVote();
-		} else {
-			this.#ballot.refuse(MessageKind.voteResponse, message.from);
-		}
+		if (this.#ballot.answerVote(message, mayVote)) this.#timeouts.postponeElection();
 	}
 
 	#onVoteResponse(message: Message): void {

@@ -9,11 +9,16 @@ import { assert } from '../assert.js';
  */
 export class ReadRounds {
 	/** The latest round that was started; all but the latest are confirmed. */
-	#started = 0;
-	#confirmed = 0;
+	#started: number;
+	#confirmed: number;
 	/** The commit index when the latest round was started. */
 	#index = 0;
 	#isWanted = false;
+
+	/** The first round is the one behind `before`. */
+	constructor(before = 0) {
+		this.#started = this.#confirmed = before;
+	}
 
 	get latest(): number {
 		return this.#started;
@@ -23,9 +28,14 @@ export class ReadRounds {
 		return this.#index;
 	}
 
+	/** A round has begun and isn't confirmed yet. */
+	get isUnderWay(): boolean {
+		return this.#started > this.#confirmed;
+	}
+
 	/** Does anybody wait? */
 	get isPending(): boolean {
-		return this.#isWanted || this.#started > this.#confirmed;
+		return this.#isWanted || this.isUnderWay;
 	}
 
 	/** A read joins the next round; its number. */
@@ -36,7 +46,7 @@ export class ReadRounds {
 
 	/** Starts the next round if somebody waits for it and none is under way. */
 	start(committed: number): boolean {
-		if (!this.#isWanted || this.#started > this.#confirmed) return false;
+		if (!this.#isWanted || this.isUnderWay) return false;
 		this.#started += 1;
 		this.#isWanted = false;
 		this.#index = committed;

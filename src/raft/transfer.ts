@@ -25,6 +25,8 @@ export class Transfer {
 	readonly #outbox: Outbox;
 	readonly #timeoutMs: number;
 	#target: PeerProgress | null = null;
+	/** In this term somebody was told to stand. Whatever came of it, that may arrive at any time from now on. */
+	hasTold = false;
 	/** Who wishes it: a replica id. */
 	#asker = 0;
 	/** The log's end when it began. */
@@ -108,6 +110,7 @@ export class Transfer {
 	tellIfDue(): void {
 		if (!this.isDue) return;
 		this.#isTold = true;
+		this.hasTold = true;
 		this.#mayBeSucceeded = true;
 		const message = this.#outbox.add(MessageKind.timeoutNow, this.target, this.#term);
 		message.index = this.#log.lastIndex;

@@ -14,6 +14,9 @@ export const MessageKind = {
 	/** Of a replica on probation: what is your term, and where does your log end? */
 	standing: 7,
 	standingResponse: 8,
+	/** Of a follower: up to where must be applied what a read sees that begins now? */
+	readIndex: 9,
+	readIndexResponse: 10,
 	/** Of a leader to the voter that shall lead from now on: stand at once. Rejected, from that one: it can't. */
 	timeoutNow: 11,
 	/** Of a follower to its leader: hand over. Rejected, from the leader: it doesn't. */
@@ -33,15 +36,17 @@ export class Message {
 	term = 0;
 	/** append: the entry before the first batch. appendResponse: the last index that is matched *and*
 	 * durable here; rejected: the append's `index`, echoed. Votes: the candidate's last index.
+	 * readIndex: 1 = a lease will do. readIndexResponse: the answer.
 	 * standingResponse: the last index; 0 = nothing was ever here. Rejected: it can't vouch for that itself.
 	 * timeoutNow: the leader's last index. transfer: a replica id, 0 = whoever suits best. */
 	index = 0;
 	/** The term of the entry at `index` (append, votes, timeoutNow). */
 	logTerm = 0;
-	/** append: the leader's commit index, capped by nothing: the receiver caps it at what it matched. */
+	/** append: the leader's commit index, capped by nothing: the receiver caps it at what it matched.
+	 * appendResponse: for so many ms after it heard of the round in `context`, the sender votes for nobody else. */
 	commit = 0;
 	/** append: the leader's current read round. appendResponse: the highest round seen from this leader.
-	 * standing: which question it is; standingResponse: the same. vote: 1 = a leader asked for this election. */
+	 * standing, readIndex: which question it is; their responses: the same. vote: 1 = a leader asked for this election. */
 	context = 0;
 	/** standingResponse: `hintIndex` 1 = it leads in this term. Rejected append: an index at which the logs may agree, and its term in the follower's log. */
 	hintIndex = 0;
@@ -81,7 +86,8 @@ export const InputKind = {
 	hardStateSaved: 7,
 	/** The log up to `index` was dropped. */
 	compacted: 8,
-	/** Somebody wants a linearizable read: the core answers with the round that will confirm it. */
+	/** Somebody wants a linearizable read: the core answers with the round that will confirm it; a follower asks its
+	 * leader. */
 	read: 9,
 	/** That `probationOver` was said is durable: this replica is a voter from now on. */
 	admitted: 10,
@@ -120,6 +126,8 @@ export class Input {
 	term = 0;
 	/** hardStateSaved. */
 	vote = 0;
+	/** read: the leader's lease will do, if this is a follower. */
+	mayLease = false;
 
 	constructor(batchesMax: number) {
 		this.batchLast = new Float64Array(batchesMax);
@@ -146,8 +154,8 @@ export class Output {
 	/** Messages to send now: the first `messageCount` of the pool. Valid until the next step. */
 	readonly messages: Message[] = [];
 	messageCount = 0;
-	/** The input was refused: not leader (propose, sent, disconnected, read), or the peer may not be sent to
-	 * now (`Raft.sendFrom` is 0); transfer: see there. */
+	/** The input was refused: not leader (propose, sent, disconnected), no leader is known (read), or the peer may not
+	 * be sent to now (`Raft.sendFrom` is 0); transfer: see there. */
 	refused = false;
 	/** Term and vote changed and must be made durable. */
 	saveHardState = false;
@@ -181,7 +189,7 @@ export class Output {
 	 * voter that may be the `readRound` of this very step. */
 	readConfirmed = 0;
 	readIndex = 0;
-	/** Leadership is lost: every read not yet confirmed has failed. */
+	/** Leadership is lost or won: whoever's read is not yet confirmed must ask again. */
 	readsFailed = false;
 	/** The transfer that was wished for here has come to nothing; this replica, if it led, goes on leading. */
 	transferFailed = false;
@@ -217,6 +225,12 @@ export interface RaftOptions {
 	/** Known to be committed, with the very entries that this log holds; at most `lastIndex`. What was
 	 * committed ahead of this disk doesn't count: a crash may have brought older entries back in its place. */
 	readonly committed: number;
+	/** Names this life, chosen by chance below 2^51: its questions are numbered from there, so that an answer to one of
+	 * an earlier life is known as such. */
+	readonly life: number;
+	/** Null: this replica holds no lease as leader, and promises nothing as voter. Else by how much slower the clock of
+	 * one replica may go than another's: 0.1 = it may lose 100 ms in each second of the other's. */
+	readonly leaseDriftMax: number | null;
 	/** Set if this replica can't know what it promised, because its disk is new, was wiped or was damaged. It is
 	 * no voter then until it has said `probationOver` and heard `admitted`. */
 	readonly probation: ProbationOptions | null;

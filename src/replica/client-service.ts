@@ -27,7 +27,9 @@ import type { Guest, Incoming } from './acceptor.js';
 import { BACKUP_RANGE_BYTES, BackupService } from './backup-service.js';
 import type { BatchRun } from './log-cursor.js';
 import type { Waiter } from './proposals.js';
-import type { ReplicaStatus } from './types.js';
+import { readTermsOf } from './read-request.js';
+import type { ReadPlace } from './reader.js';
+import type { Consistency, ReplicaStatus } from './types.js';
 
 /** What remote clients may ask of a replica. */
 export interface ClientBackend {
@@ -37,7 +39,8 @@ export interface ClientBackend {
 	 * Errors: those of a proposal. */
 	proposeFrame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later';
 	whenRoom(callback: () => void): void;
-	read(query: Uint8Array): Promise<unknown>;
+	/** Errors: `NotLeader` where `place` is 'leader'; those of a read. */
+	readAt(query: Uint8Array, consistency: Consistency, place: ReadPlace): Promise<unknown>;
 	status(): ReplicaStatus;
 	readonly committed: number;
 	readonly firstIndex: number;
@@ -136,7 +139,7 @@ export class ClientService implements Guest {
 		const { context } = request;
 		switch (request.kind) {
 			case MessageFrameKind.readRequest:
-				this.#read(context, messageBody(memory, offset).slice());
+				this.#read(request, messageBody(memory, offset).slice());
 				return true;
 			case MessageFrameKind.tailRequest:
 				this.#tail += 1;
@@ -222,11 +225,14 @@ export class ClientService implements Guest {
 		callback?.();
 	}
 
-	#read(context: number, query: Uint8Array): void {
+	#read(request: MessageNumbers, query: Uint8Array): void {
+		const { context } = request;
+		const terms = readTermsOf(request);
+		if (terms === null) return this.#incoming.close('a read of no known consistency');
 		const bytes = query.length + READ_BYTES;
 		this.#readBytes += bytes;
 		this.#backend
-			.read(query)
+			.readAt(query, terms.consistency, terms.place)
 			.then((answer) => {
 				if (answer !== undefined && answer !== null && !(answer instanceof Uint8Array)) {
 					throw new MillraceError(

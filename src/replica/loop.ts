@@ -278,6 +278,7 @@ export class Loop implements SenderCore, PeerListener {
 		if (output.messageCount > 0 || output.wakeSenders) this.#mustSend = true;
 		if (output.readConfirmed > 0)
 			this.#parts.reads.confirmed(output.readConfirmed, output.readIndex);
+		if (output.readsFailed) this.#parts.reads.askAgain();
 		if (output.roleChanged) this.#roleChanged();
 		if (output.transferFailed) this.#news.hasTransferFailed = true;
 		if (output.becameLeader) this.#proposeNoOp();
@@ -375,7 +376,8 @@ export class Loop implements SenderCore, PeerListener {
 		this.#news.tell(this.raft, this.#log, this.#events);
 		this.#snapshots.snapshots.turn();
 		this.#applier.pump(this.raft.committed, this.raft.persisted);
-		this.#parts.reads.applied(this.#applier.applied);
+		// While a snapshot takes its place, the state is nothing that ever was.
+		if (!this.#applier.isRestoring) this.#parts.reads.applied(this.#applier.applied);
 		this.#tidy();
 	}
 
@@ -399,14 +401,13 @@ export class Loop implements SenderCore, PeerListener {
 	}
 
 	#read(): void {
-		const { reads } = this.#parts;
-		if (!reads.hasFresh) return;
+		const { reads, clock } = this.#parts;
+		if (!reads.settle(this.raft, clock)) return;
+		this.#input.mayLease = reads.allLeasable;
 		this.#step(InputKind.read);
-		if (this.#output.refused) {
-			this.#news.isLeadershipLost = true;
-			return;
-		}
-		reads.began(this.#output.readRound);
+		// Nobody is known to lead: the next turn asks again, and ticks make turns.
+		if (this.#output.refused) return;
+		reads.began(this.#output.readRound, this.#input.now);
 		this.#act();
 		this.#mustSend = true;
 	}

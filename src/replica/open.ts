@@ -162,7 +162,8 @@ function assemble(
 	const proposals = new Proposals(pool, limits, group);
 	const reads = new Reads(limits.readsMax);
 	const sessions = new Sessions(limits.sessionsMax);
-	const raft = newCore(settings, doors, log, store.latest, probation);
+	const life = doors.random.identifier();
+	const raft = newCore(settings, doors, log, store.latest, probation, life);
 	const loop = new Loop({
 		clock: doors.clock,
 		raft,
@@ -208,7 +209,7 @@ function assemble(
 		store,
 		snapshots,
 		receiver: newReceiver(needs, snapshots, peers),
-		life: doors.random.identifier(),
+		life,
 		wasOnProbation: probation !== null,
 		log,
 		raft,
@@ -237,6 +238,7 @@ function newCore(
 	log: Log,
 	snapshot: StoredSnapshot | null,
 	probation: ProbationReason | null,
+	life: number,
 ): Raft {
 	const { recovered } = log;
 	// A snapshot may have become durable before its term: then nothing was promised in that.
@@ -253,6 +255,8 @@ function newCore(
 		runs: recovered.runs,
 		lastIndex: recovered.end.index,
 		committed: Math.max(recovered.committed, recovered.base.index, snapshot?.index ?? 0),
+		life: Math.floor(life / 2),
+		leaseDriftMax: settings.leaseDriftMax,
 		probation:
 			probation === null || isSolitary
 				? null

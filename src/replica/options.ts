@@ -22,6 +22,8 @@ export interface Settings {
 	readonly snapshotEveryBytes: number;
 	readonly snapshotBytesPerSecond: number;
 	readonly onDamage: 'repair' | 'refuse';
+	/** Null: no leases. */
+	readonly leaseDriftMax: number | null;
 	readonly limits: Limits;
 }
 
@@ -60,6 +62,12 @@ export function settingsOf(options: ReplicaOptions): Settings {
 	if (onDamage !== 'repair' && onDamage !== 'refuse') {
 		throw new BadOption(`onDamage is 'repair' or 'refuse', not '${onDamage}'`);
 	}
+	const leaseDriftMax = options.leaseReads?.clockDriftMax ?? null;
+	if (leaseDriftMax !== null && !(leaseDriftMax >= 0 && leaseDriftMax < 1)) {
+		throw new BadOption(
+			`leaseReads.clockDriftMax must be at least 0 and below 1, not ${leaseDriftMax}`,
+		);
+	}
 	const heartbeatMs = wholeNumber('heartbeatMs', options.heartbeatMs ?? 50, 1, 60_000);
 	const electionTimeoutMs = wholeNumber(
 		'electionTimeoutMs',
@@ -85,6 +93,7 @@ export function settingsOf(options: ReplicaOptions): Settings {
 			Number.POSITIVE_INFINITY,
 		),
 		onDamage,
+		leaseDriftMax,
 		limits,
 	};
 }

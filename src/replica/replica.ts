@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { BadOption, NotLeader, ReadFailed, Stopped } from '../errors.js';
+import { BadOption, NotLeader, Stopped } from '../errors.js';
 import type { PackedEntries } from '../format/batch-writer.js';
 import type { Memory } from '../format/memory.js';
 import type { HeldSnapshot } from '../log/snapshot-store.js';
@@ -13,11 +13,13 @@ import type { LoopEvents } from './loop-parts.js';
 import type { ReplicaParts } from './open.js';
 import type { Waiter } from './proposals.js';
 import { Proposer } from './proposer.js';
+import { Reader, type ReadPlace } from './reader.js';
 import { canSnapshot } from './snapshots.js';
 import { statusOf } from './status.js';
 import { tailOf } from './tail.js';
 import { Transfers } from './transfers.js';
 import type {
+	Consistency,
 	Entry,
 	Proposed,
 	ProposedBatch,
@@ -28,9 +30,6 @@ import type {
 	TailOptions,
 	TransferOptions,
 } from './types.js';
-import { abortable } from './waiters.js';
-
-const READ_TIMEOUT_MS = 5000;
 
 /** One replica of a group: proposes, reads, tells what is committed. Made by `openReplica`. */
 export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, ClientBackend {
@@ -38,6 +37,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	readonly group: number;
 	readonly #parts: ReplicaParts;
 	readonly #proposer: Proposer;
+	readonly #reader: Reader;
 	readonly #handover: Handover;
 	readonly #transfers: Transfers;
 	readonly #clients = new Set<ClientService>();
@@ -55,6 +55,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.#proposer = new Proposer(parts, () => this.#stopped, mayWait);
 		this.#handover = new Handover(parts, () => this.#proposer.roomMayBe());
 		this.#transfers = new Transfers(parts);
+		this.#reader = new Reader(parts, () => this.#stopped);
 		this.id = parts.settings.id;
 		this.group = parts.settings.group;
 		this.#admission = parts.wasOnProbation ? this.#newAdmission() : null;
@@ -98,36 +99,12 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	}
 
 	/**
-	 * Asks the state machine, linearizably: the answer reflects everything that was acknowledged anywhere before the
-	 * call. Leader only. Errors: `NotLeader`, `ReadFailed` (try again), `Busy`, `Stopped`, and what `query` throws.
+	 * Asks the state machine of this replica, leader or not; linearizably, if `consistency` doesn't say otherwise: the
+	 * answer reflects everything that was acknowledged anywhere before the call. A replica that knows no leader waits
+	 * for one. Errors: `ReadFailed` (try again), `Busy`, `Stopped`, `BadOption`, and what `query` throws.
 	 */
 	read<Answer = unknown>(query: unknown, options: ReadOptions = {}): Promise<Answer> {
-		const { signal, timeoutMs = READ_TIMEOUT_MS } = options;
-		const answer = new Promise<Answer>((resolve, reject) => {
-			signal?.throwIfAborted();
-			this.#proposer.requireLeader();
-			const { doors, machine, reads, loop } = this.#parts;
-			const timer = doors.clock.after(timeoutMs, () =>
-				reject(new ReadFailed(`the read was not confirmed within ${timeoutMs} ms`)),
-			);
-			const run = () => {
-				timer.cancel();
-				// The executor of a promise turns what `query` throws into a rejection.
-				resolve(new Promise<Answer>((done) => done(machine.query?.(query) as Answer)));
-			};
-			const failed = (error: Error) => {
-				timer.cancel();
-				reject(error);
-			};
-			try {
-				reads.add(run, failed);
-			} catch (error) {
-				return failed(error as Error);
-			}
-			loop.wake();
-		});
-		if (signal === undefined) return answer;
-		return abortable(answer, signal, () => new ReadFailed('the caller gave up waiting'));
+		return this.#reader.read(query, options, 'here');
 	}
 
 	/** The committed log as an iterator, from disk or live, on any replica. Entries are copies. Errors: `Compacted`. */
@@ -192,6 +169,10 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	// ---- For remote clients ----
 
+	readAt(query: Uint8Array, consistency: Consistency, place: ReadPlace): Promise<unknown> {
+		return this.#reader.read(query, { consistency }, place);
+	}
+
 	proposeFrame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later' {
 		return this.#proposer.frame(memory, offset, length, waiter);
 	}
@@ -252,13 +233,12 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	}
 
 	leadershipLost(successor: number): void {
-		const { proposals, reads, sessions, raft } = this.#parts;
+		const { proposals, sessions, raft } = this.#parts;
 		sessions.forgetAccepted();
 		const isHandedOver = successor > 0 && raft.role !== Role.leader;
 		const error = new NotLeader(raft.role === Role.leader ? 0 : raft.leader);
 		if (isHandedOver) this.#handover.begin();
 		else proposals.fail(error, 'leadership was lost');
-		reads.failUnconfirmed(new ReadFailed('leadership was lost'));
 		this.#proposer.roomMayBe();
 	}
 

@@ -75,6 +75,18 @@ export interface ReplicaOptions {
 	readonly snapshotEveryBytes?: number;
 	/** A snapshot is sent to a follower no faster than this. Default: as fast as it takes it. */
 	readonly snapshotBytesPerSecond?: number;
+	/**
+	 * As leader, answer reads with `consistency: 'lease'` without asking anybody, for as long as a majority has promised to
+	 * elect nobody else; as voter, make that promise. Default: off, and such reads are linearizable all the same, at the price
+	 * of a round to a majority.
+	 *
+	 * `clockDriftMax` (from 0, below 1) is what you vouch for: while one replica's monotonic clock passes a second, no other's
+	 * passes less than `1 - clockDriftMax` seconds, pauses of a process included, and none is set. Where that is broken (a
+	 * virtual machine that is stopped and goes on later, with a clock that stood still), a lease read may be stale.
+	 * A restarted voter keeps what it promised for `electionTimeoutMs`: before you lower that or switch this
+	 * off, let each replica be down for as long as it was.
+	 */
+	readonly leaseReads?: { readonly clockDriftMax: number };
 	/** When the log is damaged: `'repair'` (default) sets the damaged part aside, fetches it from the peers, and takes
 	 * part in elections again once it is all there; with fewer than three replicas there is nobody to spare, and it
 	 * refuses. `'refuse'`: `openReplica` rejects with `Corruption`. */
@@ -112,7 +124,21 @@ export interface ProposedBatch {
 	readonly results: readonly unknown[] | undefined;
 }
 
+/**
+ * What a read's answer must reflect, on any replica.
+ *
+ * - `'linearizable'` (default): everything that was acknowledged anywhere before the call. One round to a majority, shared
+ *   by all reads of a moment; from a follower, one more to the leader.
+ * - `'lease'`: the same, while clocks go as the option `leaseReads` says, and no round while the leader's lease holds.
+ * - `{maxLagMs}`: everything that was acknowledged at least so long before the call, by this replica's clock. Answered at once if
+ *   what this replica last heard suffices, else like `'lease'`.
+ * - `'stale'`: something that was true once. Answered at once.
+ */
+export type Consistency = 'linearizable' | 'lease' | 'stale' | { readonly maxLagMs: number };
+
 export interface ReadOptions {
+	/** Default `'linearizable'`. */
+	readonly consistency?: Consistency;
 	readonly signal?: AbortSignal;
 	/** Default 5000. */
 	readonly timeoutMs?: number;

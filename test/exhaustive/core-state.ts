@@ -105,7 +105,7 @@ function optionsOf(id: number, voters: readonly number[]): RaftOptions {
 	return {
 		...{ group: 1, id, voters, term: 0, vote: 0, committed: 0, probation: null },
 		...{ compactedIndex: 0, compactedTerm: 0, runs: [], lastIndex: 0 },
-		...{ seed: 1, now: NOW, electionTimeoutMs, heartbeatMs },
+		...{ life: 0, leaseDriftMax: null, seed: 1, now: NOW, electionTimeoutMs, heartbeatMs },
 		...{ inflightMessagesMax: 4, inflightBytesMax: 1000 },
 	};
 }

@@ -19,13 +19,13 @@ export const mutants: Readonly<Record<string, Mutant>> = {
 		bounds: '--terms 3 --entries 0 --messages 1 --once --fast-disk',
 		edits: [
 			{
-				file: 'raft.ts',
-				find: 'const isUpToDate = this.#log.isCoveredBy(message.index, message.logTerm);',
+				file: 'ballot.ts',
+				find: 'const isUpToDate = this.#log.isCoveredBy(index, logTerm);',
 				replace: 'const isUpToDate = true;',
 			},
 			{
-				file: 'raft.ts',
-				find: 'isWelcome && this.#log.isCoveredBy(message.index, message.logTerm)',
+				file: 'ballot.ts',
+				find: 'isWelcome && this.#log.isCoveredBy(index, logTerm)',
 				replace: 'isWelcome',
 			},
 		],
@@ -84,9 +84,9 @@ export const mutants: Readonly<Record<string, Mutant>> = {
 		bounds: small,
 		edits: [
 			{
-				file: 'raft.ts',
-				find: 'if (this.#hardState.isSaved) this.#ballot.grantVote();',
-				replace: 'this.#ballot.grantVote();',
+				file: 'ballot.ts',
+				find: 'if (this.#hardState.isSaved) this.grantVote();',
+				replace: 'this.grantVote();',
 			},
 			{
 				file: 'ballot.ts',
@@ -150,8 +150,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
 		edits: [
 			{
 				file: 'leadership.ts',
-				find: 'if (this.#log.termAt(committed) !== this.#term || !this.#reads.start(committed)) return;',
-				replace: 'if (!this.#reads.start(committed)) return;',
+				find: 'if (!this.#hasCommitted || !this.#reads.start(this.#log.committed)) return false;',
+				replace: 'if (!this.#reads.start(this.#log.committed)) return false;',
 			},
 		],
 	},

@@ -80,7 +80,7 @@ export class FakeBackend implements ClientBackend {
 		this.#later.push(callback);
 	}
 
-	async read(query: Uint8Array): Promise<unknown> {
+	async readAt(query: Uint8Array): Promise<unknown> {
 		this.requests += 1;
 		const answer = this.#dice.below(5);
 		if (answer === 0) throw new ReadFailed('leadership was lost');

@@ -68,12 +68,23 @@ function ask(model: AcceptorModel, { verdict, view, kind }: SeenFrame): boolean 
 		return true;
 	}
 	const context = number64(view, 88);
+	if (kind === 33 && !isSensibleRead(view)) return false;
 	if (kind === 33) model.replies.push(`34 ${context}`);
 	else if (kind === 41) model.replies.push(`42 ${context}`);
 	else if (kind === 37) model.replies.push(`38 ${context}`);
 	else if (kind === 35) model.tails.push(context);
 	else return false;
 	return true;
+}
+
+/** A consistency that there is, a lag only where one is allowed, and here or at the leader. */
+function isSensibleRead(view: DataView): boolean {
+	const [consistency, place, maxLag] = [64, 96, 104].map((at) => number64(view, at)) as [
+		number,
+		number,
+		number,
+	];
+	return consistency <= 3 && place <= 1 && (maxLag === 0 || consistency === 3);
 }
 
 /** Which lives of the peer are said to be the present one. */

@@ -4,6 +4,7 @@ import { logMutants } from './log-mutants.js';
 import type { Mutant, NotPlanted } from './mutant.js';
 import { probationMutants } from './probation-mutants.js';
 import { raftMutants } from './raft-mutants.js';
+import { readMutants } from './read-mutants.js';
 import { replicaMutants } from './replica-mutants.js';
 import { snapshotFileMutants } from './snapshot-file-mutants.js';
 import { snapshotMutants } from './snapshot-mutants.js';
@@ -11,6 +12,7 @@ import { transferMutants } from './transfer-mutants.js';
 
 export const mutants: readonly Mutant[] = [
 	...raftMutants,
+	...readMutants,
 	...logMutants,
 	...probationMutants,
 	...formatMutants,
@@ -26,5 +28,4 @@ export const notPlanted: readonly NotPlanted[] = [
 		rule: 11,
 		why: 'the voters of a group are fixed when it is made; nothing changes membership yet.',
 	},
-	{ rule: 18, why: 'there are no lease reads; every read asks a majority.' },
 ];

@@ -2,7 +2,6 @@ import { type Mutant, mutant, seeds, tests } from './mutant.js';
 
 const REPLICATION = 'test/raft/replication.test.ts';
 const ELECTIONS = 'test/raft/elections.test.ts';
-const READS = 'test/raft/reads.test.ts';
 const PARTS = 'test/raft/parts.test.ts';
 const FLOW = 'test/raft/flow.test.ts';
 
@@ -12,10 +11,9 @@ const HARD_STATE = 'src/raft/hard-state.ts';
 const LOG = 'src/raft/log.ts';
 const PROGRESS = 'src/raft/progress.ts';
 const RAFT = 'src/raft/raft.ts';
-const ROUNDS = 'src/raft/read-rounds.ts';
 const TIMEOUTS = 'src/raft/timeouts.ts';
 
-/** Rules 1 to 9 and 15 to 17: what the core promises. */
+/** Rules 1 to 10, 12 and 15: what the core promises. */
 export const raftMutants: readonly Mutant[] = [
 	// ---- Acknowledging and committing
 	mutant(
@@ -49,8 +47,8 @@ export const raftMutants: readonly Mutant[] = [
 		'commits-beyond-what-matched',
 		2,
 		FOLLOWING,
-		'this.#log.commit(Math.min(message.commit, this.#matched));',
-		'this.#log.commit(Math.min(message.commit, this.#log.lastIndex));',
+		'this.#log.commit(Math.min(committed, this.#matched));',
+		'this.#log.commit(Math.min(committed, this.#log.lastIndex));',
 		tests(REPLICATION, /^rule 2:/),
 	),
 	mutant(
@@ -76,9 +74,9 @@ export const raftMutants: readonly Mutant[] = [
 	mutant(
 		'vote-without-log-check',
 		4,
-		RAFT,
-		'if (mayVote && isUpToDate) {',
-		'if (mayVote) {',
+		'src/raft/ballot.ts',
+		'if (!mayVote || !isUpToDate) {',
+		'if (!mayVote) {',
 		tests(ELECTIONS, /^rule 4:/),
 	),
 	mutant(
@@ -135,7 +133,7 @@ export const raftMutants: readonly Mutant[] = [
 		'two-votes-in-a-term',
 		5,
 		RAFT,
-		'const isFree = this.vote === 0 && this.#leader === 0;',
+		'const isFree = this.vote === 0 && this.#leader === 0 && !isBound;',
 		'const isFree = true;',
 		tests(ELECTIONS, /one vote in a term/),
 		seeds(120, /one vote in a term/),
@@ -234,8 +232,8 @@ export const raftMutants: readonly Mutant[] = [
 	mutant(
 		'pre-vote-ignores-the-log',
 		9,
-		RAFT,
-		'if (isWelcome && this.#log.isCoveredBy(message.index, message.logTerm)) {',
+		'src/raft/ballot.ts',
+		'if (isWelcome && this.#log.isCoveredBy(index, logTerm)) {',
 		'if (isWelcome) {',
 		tests(ELECTIONS, /^rule [49]:/),
 	),
@@ -296,65 +294,6 @@ export const raftMutants: readonly Mutant[] = [
 		'this.#diskProgressAt = this.#now;',
 		'',
 		tests(ELECTIONS, /^rule 10:/, 'rule 10'),
-	),
-
-	// ---- Reads
-	mutant(
-		'read-before-the-first-commit',
-		16,
-		LEADERSHIP,
-		'if (this.#log.termAt(committed) !== this.#term || !this.#reads.start(committed)) return;',
-		'if (!this.#reads.start(committed)) return;',
-		tests(READS, /^rule 16:/),
-	),
-	mutant(
-		'read-joins-a-running-round',
-		16,
-		ROUNDS,
-		'\t\tthis.#isWanted = true;\n\t\treturn this.#started + 1;',
-		'\t\tif (this.#started > this.#confirmed) return this.#started;\n\t\tthis.#isWanted = true;\n\t\treturn this.#started + 1;',
-		tests(READS, /^rule 16:/),
-	),
-	mutant(
-		'read-without-quorum',
-		16,
-		LEADERSHIP,
-		'if (!this.#reads.confirm(majorityReached(this.#values))) return;',
-		'if (!this.#reads.confirm(this.#reads.latest)) return;',
-		tests(READS, /^rule 16:/),
-		seeds(800, /read saw/),
-	),
-	mutant(
-		'read-round-answered-unseen',
-		16,
-		FOLLOWING,
-		'this.#context = Math.max(this.#context, message.context);',
-		'this.#context = message.context + 1;',
-		tests(READS, /follower of a leader that reads|^rule 1[67]:/),
-	),
-	mutant(
-		'round-taken-from-the-answer',
-		17,
-		LEADERSHIP,
-		'peer.readRound = Math.max(peer.readRound, Math.min(message.context, this.#reads.latest));',
-		'peer.readRound = Math.max(peer.readRound, message.context);',
-		tests(READS, /^rule 17:/),
-	),
-	mutant(
-		'promised-round-is-used-again',
-		17,
-		ROUNDS,
-		'if (this.#isWanted) this.#started += 1;',
-		'',
-		tests(READS, /^rule 17:/),
-	),
-	mutant(
-		'round-outlives-its-leader',
-		17,
-		FOLLOWING,
-		'this.#context = 0;',
-		'',
-		tests(READS, /the highest round it saw from this leader/),
 	),
 
 	// ---- Bounds, time and strange peers

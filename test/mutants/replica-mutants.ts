@@ -108,7 +108,7 @@ export const replicaMutants: readonly Mutant[] = [
 		'read-before-apply',
 		16,
 		READS,
-		'read.index = index;',
+		'read.index = Math.max(index, this.#confirmed.at(-1)?.index ?? 0);',
 		'read.index = 0;',
 		tests(READS_TEST, /^rule 16:/),
 	),

@@ -58,6 +58,9 @@ export class Replica {
 	/** What a restart may count as committed: what this disk had, too, when it was. */
 	committed = 0;
 	compacted = 0;
+	/** How fast its clock goes, and what it believes of those of others. */
+	rate = 1;
+	leaseDriftMax: number | null = null;
 	#lives = 0;
 
 	constructor(id: number, voters: readonly number[], disk?: Disk) {
@@ -84,9 +87,11 @@ export class Replica {
 			runs: runsOf(this.batches.filter((batch) => batch.last > this.compacted)),
 			lastIndex,
 			committed: this.committed,
+			leaseDriftMax: this.leaseDriftMax,
+			life: this.id * 1e9 + this.#lives * 1e5 + 5e4,
 			probation: this.#probation,
 			seed: this.id * 1000 + this.#lives,
-			now,
+			now: now * this.rate,
 		});
 		return this.raft;
 	}
@@ -143,6 +148,8 @@ export function options(id: number, voters: readonly number[]): RaftOptions {
 		runs: [],
 		lastIndex: 0,
 		committed: 0,
+		life: 0,
+		leaseDriftMax: null,
 		probation: null,
 		seed: id,
 		now: 0,
@@ -216,10 +223,11 @@ export class Cluster {
 	}
 
 	/** The round that will confirm the read, 0 if it was refused. */
-	read(replica: Replica): number {
+	read(replica: Replica, mayLease = false): number {
 		let round = 0;
 		this.step(replica, (input, output) => {
 			input.kind = InputKind.read;
+			input.mayLease = mayLease;
 			round = output === undefined ? 0 : output.readRound;
 		});
 		return round;
@@ -231,6 +239,11 @@ export class Cluster {
 			input.kind = InputKind.transfer;
 			input.peer = target;
 		});
+	}
+
+	/** What a lease read sees now; -1 if there is no lease. */
+	leasedIndex(replica: Replica): number {
+		return replica.raft.leasedIndex(this.now * replica.rate);
 	}
 
 	disconnect(replica: Replica, peer: number): void {
@@ -316,8 +329,9 @@ export class Cluster {
 	): Output {
 		const input = this.#input;
 		const output = this.#output;
-		input.now = this.now;
+		input.now = this.now * replica.rate;
 		fill(input);
+		const isWish = input.kind === InputKind.transfer;
 		replica.raft.step(input, output);
 		replica.raft.invariants();
 		if (input.kind === InputKind.read) fill(input, output);
@@ -326,7 +340,7 @@ export class Cluster {
 		if (becameLeader) this.propose(replica, 1);
 		else if (wakeSenders) this.#send(replica);
 		const { transfer } = replica.raft;
-		if (transfer?.isDue) this.transfer(replica, transfer.target);
+		if (transfer?.isDue && !isWish) this.transfer(replica, transfer.target);
 		output.refused = refused;
 		return output;
 	}
@@ -387,7 +401,7 @@ export class Cluster {
 	#sendRun(replica: Replica, peer: number, batches: readonly Batch[]): void {
 		const input = this.#input;
 		input.kind = InputKind.sent;
-		input.now = this.now;
+		input.now = this.now * replica.rate;
 		input.peer = peer;
 		input.first = batches[0]!.first;
 		input.index = batches.at(-1)!.last;

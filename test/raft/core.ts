@@ -128,7 +128,8 @@ export class Core {
 	}
 
 	/** The round that will confirm the read. */
-	read(): number {
+	read(mayLease = false): number {
+		this.#input.mayLease = mayLease;
 		this.#step(InputKind.read);
 		return this.output.readRound;
 	}

@@ -23,6 +23,8 @@ export class Judge implements Witness {
 		resets: 0,
 		reads: 0,
 		readsFailed: 0,
+		readsOfFollowers: 0,
+		leases: 0,
 		rejections: 0,
 		admissions: 0,
 		transfers: 0,
@@ -31,6 +33,7 @@ export class Judge implements Witness {
 	readonly #replicas: () => readonly Replica[];
 	readonly #leaderOf = new Map<number, number>();
 	readonly #reads = new Map<Replica, Read[]>();
+	readonly #leads = new Set<Replica>();
 	/** How many batches each replica has committed, in this life. */
 	readonly #count = new Map<Replica, number>();
 
@@ -45,6 +48,7 @@ export class Judge implements Witness {
 	/** The replica lost its memory, and its reads with it. */
 	forget(replica: Replica): void {
 		this.#reads.delete(replica);
+		this.#leads.delete(replica);
 		this.#count.delete(replica);
 	}
 
@@ -144,7 +148,7 @@ export class Judge implements Witness {
 		assert(durable >= majority(replicas.length), 'what is committed is on enough disks');
 	}
 
-	/** A read reflects all that was committed when it began; and it is answered or fails. */
+	/** A read reflects all that was committed when it began; and it is answered, or has to ask again. */
 	#linearizability(replica: Replica, input: Input, output: Output): void {
 		const reads = this.#reads.get(replica) ?? [];
 		if (input.kind === InputKind.read && !output.refused) {
@@ -153,12 +157,30 @@ export class Judge implements Witness {
 		for (const { round, floor } of reads) {
 			if (round > output.readConfirmed) continue;
 			assert(output.readIndex >= floor, 'a read is not stale');
+			if (output.role !== Role.leader) this.seen.readsOfFollowers += 1;
 		}
-		const waiting = reads.filter(({ round }) => round > output.readConfirmed);
-		if (output.role !== Role.leader) {
-			assert(output.readsFailed === waiting.length > 0, 'reads fail with the leadership');
-			waiting.length = 0;
+		let waiting = reads.filter(({ round }) => round > output.readConfirmed);
+		const leads = output.role === Role.leader;
+		if (leads !== this.#leads.has(replica)) {
+			assert(output.readsFailed || waiting.length === 0, 'reads ask again of another leader');
+			if (leads) this.#leads.add(replica);
+			else this.#leads.delete(replica);
 		}
+		if (output.readsFailed) waiting = [];
 		this.#reads.set(replica, waiting);
+	}
+
+	/** Rule 18: what a lease read would see. */
+	leased(index: number): void {
+		if (index === -1) return;
+		this.seen.leases += 1;
+		assert(index >= this.committedIndex, 'a lease read is not stale');
+	}
+
+	/** Reads that were neither answered nor told to ask again. */
+	get waiting(): number {
+		let count = 0;
+		for (const reads of this.#reads.values()) count += reads.length;
+		return count;
 	}
 }

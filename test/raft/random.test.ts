@@ -56,6 +56,14 @@ class World {
 		const voters = Array.from({ length: 1 + (seed % 5) }, (_, i) => i + 1);
 		const replicas = voters.map((id) => new Replica(id, voters));
 		this.#losesDisks = voters.length > 2 && this.#chance() < 0.5;
+		// Clocks differ by as much as those that give leases believe they may.
+		const hasLeases = this.#chance() < 0.5;
+		const driftMax = this.#chance() * 0.5;
+		for (const replica of hasLeases ? replicas : []) {
+			replica.rate = 1 - this.#chance() * driftMax;
+			replica.leaseDriftMax = driftMax;
+			replica.restart(0);
+		}
 		for (const replica of this.#losesDisks ? replicas : []) {
 			replica.disk.probation = 'new';
 			replica.restart(0);
@@ -70,6 +78,9 @@ class World {
 	}
 
 	act(): void {
+		for (const replica of this.#cluster.replicas) {
+			if (replica.isUp) this.judge.leased(this.#cluster.leasedIndex(replica));
+		}
 		const chance = this.#chance();
 		if (chance < 0.45) this.#deliver();
 		else if (chance < 0.65) this.#pass();
@@ -104,6 +115,7 @@ class World {
 			expect(raft.probation).toBeNull();
 		}
 		expect(this.judge.committed.at(-1)?.batch.term).toBe(leader?.raft.term);
+		expect(this.judge.waiting).toBe(0);
 	}
 
 	#peacefully(): void {
@@ -148,8 +160,8 @@ class World {
 	}
 
 	#read(): void {
-		const replica = this.#likelyLeader();
-		if (replica.isUp) this.#cluster.read(replica);
+		const replica = this.#chance() < 0.5 ? this.#any() : this.#likelyLeader();
+		if (replica.isUp) this.#cluster.read(replica, this.#chance() < 0.5);
 	}
 
 	#transfer(): void {

@@ -15,7 +15,7 @@ it('rule 30: a client whose reads are not answered is read from no more, and aga
 	const backend = {
 		group: 1,
 		limits: { ...DEFAULT_LIMITS, clientBytesMax },
-		read: () => new Promise((resolve) => answers.push(() => resolve(null))),
+		readAt: () => new Promise((resolve) => answers.push(() => resolve(null))),
 		wakeClient: () => {},
 	} as Partial<ClientBackend> as ClientBackend;
 	let resumed = 0;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { NotLeader, ReadFailed, Stopped } from '../../src/index.js';
+import { ReadFailed, Stopped } from '../../src/index.js';
 import { Cluster, until } from './cluster.js';
 import { numbered } from './machines.js';
 
@@ -46,12 +46,75 @@ describe('reads', () => {
 		expect(leader.status().counters['pendingReads']).toBe(0);
 	});
 
-	it('a follower names the leader', async () => {
+	it('rules 16, 17: a follower answers with whatever was acknowledged before, once its leader has told it how much', async () => {
+		cluster = await Cluster.open(3);
+		const leader = await cluster.leader();
+		const followers = await cluster.followers();
+		for (let round = 0; round < 50; round++) {
+			const { result } = await leader.propose(numbered(round));
+			for (const follower of followers) {
+				expect(await follower.read<number>('count')).toBeGreaterThan(result as number);
+			}
+		}
+		const answers = Array.from({ length: 2000 }, () => followers[0]!.read('last'));
+		expect(new Set(await Promise.all(answers))).toEqual(new Set([49]));
+	});
+
+	it('a follower answers a client that wants the leader with its name', async () => {
 		cluster = await Cluster.open(3);
 		const leader = await cluster.leader();
 		const [follower] = await cluster.followers();
-		await expect(follower!.read('last')).rejects.toBeInstanceOf(NotLeader);
-		await expect(follower!.read('last')).rejects.toMatchObject({ leader: leader.id });
+		const read = follower!.readAt(new Uint8Array(0), 'linearizable', 'leader');
+		await expect(read).rejects.toMatchObject({ code: 'NOT_LEADER', leader: leader.id });
+	});
+
+	it('a follower without a leader answers only what may be stale', async () => {
+		cluster = await Cluster.open(3);
+		const leader = await cluster.leader();
+		await leader.propose(numbered(4));
+		const [follower, other] = await cluster.followers();
+		expect(await follower!.read('last')).toBe(4);
+		await cluster.stop(leader.id);
+		await cluster.stop(other!.id);
+		expect(await follower!.read('last', { consistency: 'stale' })).toBe(4);
+		expect(await follower!.read('last', { consistency: { maxLagMs: 60_000 } })).toBe(4);
+		for (const consistency of ['linearizable', 'lease', { maxLagMs: 0 }] as const) {
+			const read = follower!.read('last', { consistency, timeoutMs: 100 });
+			await expect(read).rejects.toBeInstanceOf(ReadFailed);
+		}
+	});
+
+	it('those of a follower whose leader dies are answered by way of the next one', async () => {
+		cluster = await Cluster.open(3);
+		const leader = await cluster.leader();
+		await leader.propose(numbered(5));
+		const [follower] = await cluster.followers();
+		const stopped = cluster.stop(leader.id);
+		const answers = Array.from({ length: 10 }, () => follower!.read('last', { timeoutMs: 20_000 }));
+		expect(new Set(await Promise.all(answers))).toEqual(new Set([5]));
+		await stopped;
+	});
+
+	it('rule 18: with leases, leader and followers answer without a round, and nothing old', async () => {
+		cluster = await Cluster.open(3, () => ({ leaseReads: { clockDriftMax: 0.1 } }));
+		const leader = await cluster.leader();
+		const replicas = [leader, ...(await cluster.followers())];
+		for (let round = 0; round < 50; round++) {
+			const { result } = await leader.propose(numbered(round));
+			for (const replica of replicas) {
+				const count = await replica.read<number>('count', { consistency: 'lease' });
+				expect(count).toBeGreaterThan(result as number);
+			}
+		}
+	});
+
+	it('a consistency that there is not is refused', async () => {
+		cluster = await Cluster.open(1);
+		const leader = await cluster.leader();
+		for (const consistency of ['eventual', { maxLagMs: -1 }, { maxLagMs: Number.NaN }, null, 7]) {
+			const read = leader.read('last', { consistency: consistency as 'stale' });
+			await expect(read).rejects.toMatchObject({ code: 'BAD_OPTION' });
+		}
 	});
 
 	it('rule 16: a leader that has lost its majority answers nothing', async () => {

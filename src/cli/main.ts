@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	status: () => import('./status.js'),
 	backup: () => import('./backup.js'),
 	restore: () => import('./restore.js'),
+	transfer: () => import('./transfer.js'),
 	bench: () => import('./bench.js'),
 };
 
@@ -32,6 +33,7 @@ Usage: millrace COMMAND [options]
   status    what each replica is doing
   backup    a snapshot of a replica, in one file
   restore   a new cluster from a backup
+  transfer  another replica leads
   bench     measures the engine on this machine
 
   --help     this text; with a command: its own

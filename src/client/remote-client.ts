@@ -1,5 +1,6 @@
 import type { PackedEntries } from '../format/batch-writer.js';
 import type { Entry } from '../replica/types.js';
+import { administer } from './admin.js';
 import { askAll } from './ask-status.js';
 import { backupFromAny, type FetchedBackup, type TakeRange } from './backup.js';
 import { Call } from './call.js';
@@ -64,6 +65,12 @@ export class RemoteClient implements Client {
 	 */
 	async backup(take: TakeRange, signal?: AbortSignal): Promise<FetchedBackup> {
 		return await backupFromAny(this.#environment, await this.status(), take, signal);
+	}
+
+	async transferLeadership(target = 0): Promise<number> {
+		const { timeoutMs } = this.#environment;
+		const reply = await administer(this.#environment, { do: 'transfer', target, timeoutMs });
+		return Number(reply['leader']);
 	}
 
 	async close(): Promise<void> {

@@ -68,6 +68,9 @@ export interface Client {
 	tail(options?: ClientTailOptions): AsyncGenerator<Entry, void, undefined>;
 	/** Asks each replica, in the order of their ids. */
 	status(): Promise<PeerReport[]>;
+	/** Hands leadership to replica `target`, or (0) to the one that has most. @returns the new leader's id
+	 * Errors: `MillraceError` with the replica's code (`TRANSFER_FAILED`, `BAD_OPTION`), `Unavailable`. */
+	transferLeadership(target?: number): Promise<number>;
 	/** Fails what is under way and lets go of every connection. */
 	close(): Promise<void>;
 }

@@ -27,6 +27,9 @@ export const MessageFrameKind = {
 	tailMark: 36,
 	statusRequest: 37,
 	statusReply: 38,
+	/** An operator's wish, and what came of it: JSON. */
+	adminRequest: 39,
+	adminReply: 40,
 	backupRequest: 41,
 	backupChunk: 42,
 } as const;

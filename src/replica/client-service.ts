@@ -29,7 +29,7 @@ import type { BatchRun } from './log-cursor.js';
 import type { Waiter } from './proposals.js';
 import { readTermsOf } from './read-request.js';
 import type { ReadPlace } from './reader.js';
-import type { Consistency, ReplicaStatus } from './types.js';
+import type { AdminReply, Consistency, ReplicaStatus } from './types.js';
 
 /** What remote clients may ask of a replica. */
 export interface ClientBackend {
@@ -42,6 +42,8 @@ export interface ClientBackend {
 	/** Errors: `NotLeader` where `place` is 'leader'; those of a read. */
 	readAt(query: Uint8Array, consistency: Consistency, place: ReadPlace): Promise<unknown>;
 	status(): ReplicaStatus;
+	/** Never rejects. */
+	administer(request: Uint8Array): Promise<AdminReply>;
 	readonly committed: number;
 	readonly firstIndex: number;
 	/** Why the replica has stopped; null while it runs. */
@@ -157,6 +159,9 @@ export class ClientService implements Guest {
 					encoder.encode(JSON.stringify(this.#backend.status())),
 				);
 				return true;
+			case MessageFrameKind.adminRequest:
+				this.#administer(context, messageBody(memory, offset).slice());
+				return true;
 			default:
 				this.#incoming.close(`message kind ${request.kind} is not for a client`);
 				return true;
@@ -260,6 +265,17 @@ export class ClientService implements Guest {
 		this.#readBytes += BACKUP_RANGE_BYTES;
 		this.#backup.request(context, identity, offset).finally(() => {
 			this.#readBytes -= BACKUP_RANGE_BYTES;
+			if (this.#hasRoom) this.#incoming.resume();
+		});
+	}
+
+	#administer(context: number, request: Uint8Array): void {
+		const bytes = request.length + READ_BYTES;
+		this.#readBytes += bytes;
+		this.#backend.administer(request).then((reply) => {
+			const kind = MessageFrameKind.adminReply;
+			this.#answer(kind, context, encoder.encode(JSON.stringify(reply)));
+			this.#readBytes -= bytes;
 			if (this.#hasRoom) this.#incoming.resume();
 		});
 	}

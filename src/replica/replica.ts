@@ -5,6 +5,7 @@ import type { Memory } from '../format/memory.js';
 import type { HeldSnapshot } from '../log/snapshot-store.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Role } from '../raft/types.js';
+import { administer } from './admin.js';
 import { Admission } from './admission.js';
 import type { ClientBackend, ClientService } from './client-service.js';
 import { Handover } from './handover.js';
@@ -19,6 +20,7 @@ import { statusOf } from './status.js';
 import { tailOf } from './tail.js';
 import { Transfers } from './transfers.js';
 import type {
+	AdminReply,
 	Consistency,
 	Entry,
 	Proposed,
@@ -175,6 +177,10 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	proposeFrame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later' {
 		return this.#proposer.frame(memory, offset, length, waiter);
+	}
+
+	administer(request: Uint8Array): Promise<AdminReply> {
+		return administer(this, request);
 	}
 
 	get limits() {

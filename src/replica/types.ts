@@ -232,6 +232,17 @@ export interface ReplicaStatus {
 	readonly stopped: string | null;
 }
 
+/** What an operator may ask of a replica, in JSON: `do` is one of the names in `admin.ts`, and each has its own fields. */
+export interface AdminRequest {
+	readonly do: string;
+	readonly [field: string]: unknown;
+}
+
+/** `ok` and what was asked for, or why not: an error's code and text. */
+export type AdminReply =
+	| { readonly ok: true; readonly [field: string]: unknown }
+	| { readonly ok: false; readonly code: string; readonly message: string };
+
 /** Events of a replica, by name. */
 export interface ReplicaEvents {
 	role: [status: { role: RoleName; term: number; leader: number }];

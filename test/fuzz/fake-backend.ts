@@ -53,6 +53,11 @@ export class FakeBackend implements ClientBackend {
 		return later.length > 0;
 	}
 
+	async administer(): Promise<{ ok: true }> {
+		this.requests += 1;
+		return { ok: true };
+	}
+
 	proposeFrame(_memory: unknown, _offset: number, _length: number, waiter: Waiter) {
 		this.requests += 1;
 		switch (this.#dice.below(8)) {

@@ -72,6 +72,7 @@ function ask(model: AcceptorModel, { verdict, view, kind }: SeenFrame): boolean 
 	if (kind === 33) model.replies.push(`34 ${context}`);
 	else if (kind === 41) model.replies.push(`42 ${context}`);
 	else if (kind === 37) model.replies.push(`38 ${context}`);
+	else if (kind === 39) model.replies.push(`40 ${context}`);
 	else if (kind === 35) model.tails.push(context);
 	else return false;
 	return true;

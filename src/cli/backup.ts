@@ -1,5 +1,5 @@
 import { nativeDoors } from '../../native-free-io/index.js';
-import { backupFromAddress, connect, type TakeRange } from '../client/index.js';
+import { backupFromAddress, connect, type FetchedBackup, type TakeRange } from '../client/index.js';
 import { BadOption } from '../errors.js';
 import { backUpDirectory } from '../index.js';
 import { BackupFile } from '../log/backup-file.js';
@@ -58,14 +58,17 @@ export async function run(argv: readonly string[]): Promise<number> {
 			signal.throwIfAborted();
 		};
 		try {
-			const { index, bytes } =
+			const { index, bytes, replica } =
 				options.dir === undefined
 					? await fetch(options, onProgress, signal)
-					: await backUpDirectory({ file: options.to, dir: options.dir, onProgress });
+					: {
+							...(await backUpDirectory({ file: options.to, dir: options.dir, onProgress })),
+							replica: null,
+						};
 			progress.end();
 			const { seconds } = progress;
 			process.stdout.write(
-				`${options.to}: everything up to index ${index}, ${size(bytes)}, verified (${thousands(seconds * 1000)} ms)\n`,
+				`${options.to}: ${replica === null ? '' : `of replica ${replica}, `}everything up to index ${index}, ${size(bytes)}, verified (${thousands(seconds * 1000)} ms)\n`,
 			);
 			return 0;
 		} catch (error) {
@@ -81,15 +84,16 @@ async function fetch(
 	{ to, from, remote }: Options,
 	onProgress: (bytes: number, total: number) => void,
 	signal: AbortSignal,
-): Promise<{ index: number; bytes: number }> {
+): Promise<FetchedBackup> {
 	const file = await BackupFile.create(nativeDoors().disk, to);
 	const take: TakeRange = async ({ offset, bytes, total }) => {
 		await file.write(bytes);
 		onProgress(offset + bytes.length, total);
 	};
 	try {
-		await fetchRanges(from, remote!, take, signal);
-		return await file.finish();
+		const fetched = await fetchRanges(from, remote!, take, signal);
+		await file.finish();
+		return fetched;
 	} catch (error) {
 		await file.abandon().catch(() => {});
 		throw error;
@@ -101,7 +105,7 @@ async function fetchRanges(
 	remote: ReturnType<typeof clusterOptions>,
 	take: TakeRange,
 	signal: AbortSignal,
-): Promise<unknown> {
+): Promise<FetchedBackup> {
 	if (from !== undefined) return await backupFromAddress(from, remote, take, signal);
 	const client = connect(remote);
 	try {

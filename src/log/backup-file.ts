@@ -5,7 +5,7 @@
 import { BadOption, WrongDirectory } from '../errors.js';
 import { SnapshotSection } from '../format/snapshot-frames.js';
 import type { Clock, Disk, DiskFile, Random } from '../io.js';
-import { DEFAULT_LIMITS } from '../limits.js';
+import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { type Identity, writeIdentity } from './identity.js';
 import { Log } from './log.js';
 import { writeSlices } from './segment-store.js';
@@ -100,6 +100,8 @@ export interface RestoreOptions {
 	readonly directory: string;
 	readonly identity: Identity;
 	readonly clusterNumber: number;
+	/** Of the log's first segments. Default: those of a replica. */
+	readonly limits?: Limits;
 	readonly onProgress: OnProgress;
 }
 
@@ -177,7 +179,7 @@ async function beginLog(options: RestoreOptions, backup: Backup): Promise<void> 
 			durability: 'sync',
 			mustExist: false,
 			setsDamageAside: false,
-			limits: { ...DEFAULT_LIMITS, segmentsAhead: 1 },
+			limits: { ...(options.limits ?? DEFAULT_LIMITS), segmentsAhead: 1 },
 			snapshot: backup,
 		},
 		{ onPersisted: () => settle(null), onFailure: (error) => settle(error) },

@@ -109,24 +109,50 @@ class Cluster {
 	}
 }
 
+/** The commands of docs/OPERATIONS.md that are told of here, with other names in them. */
+function operations(names: Readonly<Record<string, string>>): string[] {
+	const text = readFileSync(new URL('../../docs/OPERATIONS.md', import.meta.url), 'utf8');
+	const blocks = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!);
+	return blocks
+		.flatMap((block) => block.trim().split('\n'))
+		.filter((line) => /^millrace (?:backup|restore) /.test(line))
+		.map((line) =>
+			line
+				.split(' ')
+				.slice(1)
+				.map((word) => names[word] ?? word)
+				.join(' '),
+		);
+}
+
 const left = () => readdirSync(root).filter((name) => name.includes('.mrs'));
 
 describe('a backup', { timeout: 120_000 }, () => {
 	it('of a running cluster becomes a new one, which goes on from there', async () => {
-		const old = await Cluster.start('old');
+		const old = await Cluster.start('orders');
+		const fresh = new Cluster('orders-2', await freePeers(3));
 		await old.append(500);
-		const file = join(root, 'backup.mrs');
-		const made = await millrace(['backup', `--peers=${old.list}`, '--cluster=old', `--to=${file}`]);
-		expect(made).toMatchObject({ code: 0, stderr: '' });
-		expect(made.stdout).toMatch(/backup\.mrs: everything up to index \d+, .*, verified/);
+		const run = async (command: string, id = 1) => {
+			const ended = await millrace(command.replace(/--id \d/, `--id ${id}`).split(' '));
+			expect(ended, command).toMatchObject({ code: 0, stderr: '' });
+			return ended.stdout;
+		};
+		const commands = operations({
+			'1=a:7001,2=b:7001,3=c:7001': old.list,
+			'1=d:7001,2=e:7001,3=f:7001': fresh.list,
+			'orders.mrs': join(root, 'orders.mrs'),
+			'orders-at-rest.mrs': join(root, 'orders-at-rest.mrs'),
+		});
+		const [live, still, verify, restore] = commands;
+		const made = await run(live!);
+		const told = /orders\.mrs: of replica (\d), everything up to index \d+, .*, verified/.exec(
+			made,
+		);
+		expect(made).toBe(told?.input);
 		await old.append(70);
-		const verified = await millrace(['restore', '--verify', file]);
-		expect(verified).toMatchObject({ code: 0, stderr: '' });
-		expect(verified.stdout).toMatch(/whole\. Everything up to index \d+, of 2\d\d\d-/);
-
-		const fresh = new Cluster('fresh', await freePeers(3));
+		expect(await run(verify!)).toMatch(/whole\. Everything up to index \d+, of 2\d\d\d-/);
 		for (const id of [1, 2, 3]) {
-			expect(await fresh.restore(file, id)).toMatchObject({ code: 0, stderr: '' });
+			await run(restore!.replace('/var/lib/orders-2', fresh.directory(id)), id);
 		}
 		await fresh.start();
 		expect(await fresh.count()).toBe(500);
@@ -139,6 +165,9 @@ describe('a backup', { timeout: 120_000 }, () => {
 		await fresh.start();
 		await fresh.append(5);
 		expect(await fresh.count()).toBe(535);
+		await old.stop();
+		await run(still!.replace('/var/lib/orders', old.directory(Number(told![1]))));
+		expect(commands).toHaveLength(4);
 	});
 
 	it('comes from the replica that is named, or from the directory of one that does not run', async () => {

@@ -4,6 +4,7 @@ const FORMAT = 'test/format/snapshot-frames.test.ts';
 const FILES = 'test/log/snapshot-store.test.ts';
 const INSTALL = 'test/log/install.test.ts';
 const RESET = 'test/log/reset.test.ts';
+const BACKUPS = 'test/log/backup.test.ts';
 
 const FRAMES = 'src/format/snapshot-frames.ts';
 const READER = 'src/log/snapshot-reader.ts';
@@ -13,6 +14,7 @@ const STORE = 'src/log/snapshot-store.ts';
 const FLUSHER = 'src/log/flusher.ts';
 const SCAN = 'src/log/scan.ts';
 const RECOVERY = 'src/log/recovery.ts';
+const BACKUP = 'src/log/backup-file.ts';
 const BEHIND = 'src/log/behind-snapshot.ts';
 
 /** Snapshots at rest, and the log that begins anew behind them. */
@@ -156,5 +158,30 @@ export const snapshotFileMutants: readonly Mutant[] = [
 		'mark.index > this.#committed &&\n\t\t\tmark.index <= this.#snapshotIndex;',
 		'mark.index > this.#committed;',
 		tests(RESET, /whose old segments are still there/),
+	),
+	// ---- Backups
+	mutant(
+		'backup-is-not-verified',
+		[23, 31],
+		BACKUP,
+		'.partial`);\n\t\tawait this.#file.close();',
+		'.partial`).catch(() => null as unknown as Backup);\n\t\tawait this.#file.close();',
+		tests(BACKUPS, /only once it is verified/),
+	),
+	mutant(
+		'restored-under-the-old-name',
+		24,
+		BACKUP,
+		'if (backup.cluster === clusterNumber) {',
+		'if (backup.cluster === clusterNumber && clusterNumber === 0) {',
+		tests(BACKUPS, /the same cluster/),
+	),
+	mutant(
+		'half-restored-replica-starts',
+		[24, 25],
+		BACKUP,
+		'await copySnapshot(options, backup);\n\t\tawait beginLog(options, backup);\n\t\tawait writeIdentity(disk, directory, identity);',
+		'await writeIdentity(disk, directory, identity);\n\t\tawait copySnapshot(options, backup);\n\t\tawait beginLog(options, backup);',
+		tests(BACKUPS, /cut at any event/),
 	),
 ];

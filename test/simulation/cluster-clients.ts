@@ -4,6 +4,7 @@ import type { Cluster } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
 import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
+import { type Reading, Readings } from './readings.js';
 import { RemoteCaller } from './remote-caller.js';
 import type { Answer, CasResult } from './store.js';
 import { TailFollower } from './tail-follower.js';
@@ -23,6 +24,7 @@ export class Clients {
 	readonly #random: SimulatedRandom;
 	readonly #remotes: readonly RemoteCaller[];
 	readonly #faults: ClientFaults;
+	readonly #readings: Readings;
 	/** Keys that nobody has read since `readAll` was first called. */
 	#unread: Set<number> | null = null;
 	#isOver = false;
@@ -33,6 +35,7 @@ export class Clients {
 		this.#cluster = cluster;
 		const { random } = cluster.world;
 		this.#random = random.fork('clients');
+		this.#readings = new Readings(cluster, random.fork('readings'));
 		this.#remotes = Array.from(
 			{ length: cluster.plan.remoteClients },
 			(_, i) => new RemoteCaller(cluster, random.fork(`client ${i}`), `c${i}`),
@@ -40,9 +43,9 @@ export class Clients {
 		this.#faults = new ClientFaults(cluster, random.fork('client faults'), this.#remotes);
 	}
 
-	/** What was done to clients. */
+	/** What was done to clients, and what they read. */
 	get seen(): Readonly<Record<string, number>> {
-		return this.#faults.seen;
+		return { ...this.#faults.seen, ...this.#readings.seen };
 	}
 
 	begin(): void {
@@ -71,7 +74,10 @@ export class Clients {
 		const leader = nodes.find((node) => node.isLeader);
 		this.#unread ??= new Set(Array.from({ length: ledger.history.keys }, (_, key) => key));
 		if (leader?.replica != null && leader.outstanding === 0)
-			for (const key of this.#unread) this.#read(leader, leader.replica, key);
+			for (const key of this.#unread) {
+				const reading = this.#readings.beginLinearizable(key, 'linearizable');
+				this.#read(leader, leader.replica, key, reading);
+			}
 		return this.#unread.size === 0;
 	}
 
@@ -115,7 +121,7 @@ export class Clients {
 		const kind = this.#random.next();
 		for (let i = 0; i < burst; i++) {
 			if (kind < 0.6) this.propose(node, node.replica);
-			else if (kind < 0.8) this.#read(node, node.replica, history.drawKey());
+			else if (kind < 0.8) this.#readAnywhere(history.drawKey());
 			else this.#proposeBatch(node, node.replica, kind < 0.9);
 		}
 	}
@@ -170,22 +176,22 @@ export class Clients {
 		);
 	}
 
-	#read(node: ClusterNode, replica: Replica, key: number): void {
-		const { ledger } = this.#cluster;
-		const floor = ledger.acknowledged;
-		const call = ledger.history.read(key);
-		const promise = replica.read<Answer>({ what: 'key', number: key });
-		const failed = () => call.failed();
-		const answered = ({ applied, value }: Answer): void => {
-			ledger.seen.reads += 1;
-			call.ok(value ?? null);
+	/** Leaders and followers answer, and who is neither must at least not answer what is wrong. */
+	#readAnywhere(key: number): void {
+		const { nodes } = this.#cluster;
+		const node = nodes[this.#random.below(nodes.length)]!;
+		if (node.replica === null || node.outstanding > OUTSTANDING_MAX) return;
+		this.#read(node, node.replica, key, this.#readings.begin(key));
+	}
+
+	#read(node: ClusterNode, replica: Replica, key: number, reading: Reading): void {
+		const { consistency } = reading;
+		const promise = replica.read<Answer>({ what: 'key', number: key }, { consistency });
+		const answered = (answer: Answer): void => {
 			this.#unread?.delete(key);
-			demand(
-				applied >= floor,
-				() => `a read saw ${applied}, and ${floor} had been acknowledged before it`,
-			);
+			reading.ok(answer);
 		};
-		this.#settle(node, [], promise, answered, failed);
+		this.#settle(node, [], promise, answered, () => reading.failed());
 	}
 
 	async #settle<T>(

@@ -154,6 +154,9 @@ export class ClusterNode implements Watched {
 				electionTimeoutMs,
 				heartbeatMs,
 				onDamage: plan.repairs ? 'repair' : 'refuse',
+				...(plan.leaseDriftMax === null
+					? {}
+					: { leaseReads: { clockDriftMax: plan.leaseDriftMax } }),
 				...(this.kept === null ? {} : { retainBytes }),
 				limits,
 				log: (line) => this.#cluster.note(`r${this.id}: ${line}`),

@@ -56,6 +56,8 @@ export interface Plan {
 	readonly repeatChance: number;
 	readonly dropChance: number;
 	readonly clockRates: readonly number[];
+	/** Null: no leases. Then clocks may be stepped, which breaks them. */
+	readonly leaseDriftMax: number | null;
 	/** With 'os' the machines keep their power: a power failure may lose what was acknowledged. */
 	readonly durability: Durability;
 	/** A replica whose log is damaged fetches it from its peers; else it refuses, and somebody must restore its disk. */
@@ -96,6 +98,10 @@ export function drawPlan(random: SimulatedRandom): Plan {
 		freeBytesMin: 4096,
 	};
 	const durability = random.chance(0.1) ? 'os' : 'sync';
+	const faults = drawFaults(random, replicas, durability);
+	// From 0.9 to 1.1 times the right rate is 18.2 % at most.
+	const leaseDriftMax = random.chance(0.6) ? 0.19 : null;
+	if (leaseDriftMax !== null) faults.set('clock-step', Number.POSITIVE_INFINITY);
 	return {
 		replicas,
 		limits,
@@ -106,7 +112,8 @@ export function drawPlan(random: SimulatedRandom): Plan {
 		electionTimeoutMs: 300,
 		retainBytes,
 		slowApplyChance: random.chance(0.3) ? random.next() * 0.3 : 0,
-		faults: drawFaults(random, replicas, durability),
+		faults,
+		leaseDriftMax,
 		leaderChance: pick([0, 0.3, 0.7]),
 		callEveryMs: pick([4, 15, 40]),
 		burstMax: pick([1, 4, 20]),

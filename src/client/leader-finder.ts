@@ -31,6 +31,7 @@ export interface LeaderUser {
  */
 export class LeaderFinder {
 	readonly #environment: Environment;
+	readonly #place: 'leader' | 'any' | number;
 	#users: readonly LeaderUser[] = [];
 	#target: number;
 	#link: Link | null = null;
@@ -44,10 +45,13 @@ export class LeaderFinder {
 	#waitingSince = 0;
 	#isClosed = false;
 
-	constructor(environment: Environment) {
+	/** `place`: the replica with this id and no other; or any, and another when that fails. */
+	constructor(environment: Environment, place: 'leader' | 'any' | number = 'leader') {
 		this.#environment = environment;
+		this.#place = place;
 		const ids = [...environment.addresses.keys()];
-		this.#target = ids[Math.floor(environment.random.next() * ids.length)]!;
+		const drawn = ids[Math.floor(environment.random.next() * ids.length)]!;
+		this.#target = typeof place === 'number' ? place : drawn;
 	}
 
 	/** Called once, before anything else. */
@@ -85,12 +89,13 @@ export class LeaderFinder {
 	redirect(leader: number, reason: string): void {
 		const asked = this.#target;
 		this.#drop(new Unavailable(`replica ${asked}: ${reason}`));
-		if (leader !== asked && this.#environment.addresses.has(leader)) {
+		const isHint = this.#place === 'leader' && leader !== asked;
+		if (isHint && this.#environment.addresses.has(leader)) {
 			this.#target = leader;
 			// A hint is followed at once, but two replicas that name each other are not asked in a hot loop.
 			this.#retry(this.#failures <= 2 ? 0 : this.#backoffMs());
 		} else {
-			this.#target = nextReplica(this.#environment.addresses, asked);
+			this.#target = this.#another;
 			this.#retry(this.#backoffMs());
 		}
 	}
@@ -108,6 +113,12 @@ export class LeaderFinder {
 		this.#link?.close();
 		this.#link = null;
 		this.#isReady = false;
+	}
+
+	/** Who is tried after the present target. */
+	get #another(): number {
+		if (typeof this.#place === 'number') return this.#place;
+		return nextReplica(this.#environment.addresses, this.#target);
 	}
 
 	#backoffMs(): number {
@@ -136,7 +147,7 @@ export class LeaderFinder {
 
 	#lost(reason: Error): void {
 		this.#drop(reason);
-		this.#target = nextReplica(this.#environment.addresses, this.#target);
+		this.#target = this.#another;
 		this.#retry(this.#backoffMs());
 	}
 

@@ -10,9 +10,11 @@ import { DEFAULT_LIMITS } from '../limits.js';
 import { Rejection } from '../transport/rejection.js';
 import type { Environment } from './environment.js';
 import type { LeaderFinder, LeaderUser } from './leader-finder.js';
+import type { ReadTerms } from './read-terms.js';
 
 interface Read {
 	readonly query: Uint8Array;
+	readonly terms: ReadTerms;
 	readonly since: number;
 	isSent: boolean;
 	resolve(answer: Uint8Array): void;
@@ -32,18 +34,20 @@ export class Reader implements LeaderUser {
 	#isTurnArmed = false;
 	#isClosed = false;
 
-	constructor(environment: Environment, finder: LeaderFinder) {
+	/** `place`: answered by the leader alone, or wherever the finder leads. */
+	constructor(environment: Environment, finder: LeaderFinder, place: 'leader' | 'here') {
 		this.#environment = environment;
 		this.#finder = finder;
 		this.#request = emptyMessage(MessageFrameKind.readRequest);
 		this.#request.group = environment.group;
+		this.#request.hintIndex = place === 'here' ? 1 : 0;
 	}
 
 	get isWaiting(): boolean {
 		return this.#reads.size > 0;
 	}
 
-	read(query: Uint8Array): Promise<Uint8Array> {
+	read(query: Uint8Array, terms: ReadTerms): Promise<Uint8Array> {
 		const { windowBytes, clock } = this.#environment;
 		const { entryBytesMax, readsMax } = DEFAULT_LIMITS;
 		return new Promise((resolve, reject) => {
@@ -52,7 +56,7 @@ export class Reader implements LeaderUser {
 			if (this.#reads.size >= readsMax || this.#bytes + query.length > windowBytes) {
 				throw new Busy('reads under way', windowBytes);
 			}
-			const read: Read = { query, since: clock.now(), isSent: false, resolve, reject };
+			const read: Read = { query, terms, since: clock.now(), isSent: false, resolve, reject };
 			this.#reads.set(this.#nextContext, read);
 			this.#nextContext += 1;
 			this.#bytes += query.length;
@@ -76,6 +80,8 @@ export class Reader implements LeaderUser {
 		for (const [context, read] of this.#reads) {
 			if (read.isSent) continue;
 			this.#request.context = context;
+			this.#request.index = read.terms.code;
+			this.#request.hintTerm = read.terms.maxLagMs;
 			// Without room it is sent when something has left.
 			if (!outbound.message(this.#request, 0, read.query)) break;
 			read.isSent = true;

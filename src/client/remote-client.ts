@@ -8,15 +8,22 @@ import type { Environment } from './environment.js';
 import { LeaderFinder } from './leader-finder.js';
 import { Producer } from './producer.js';
 import { Reader } from './reader.js';
+import { Readers } from './readers.js';
 import { tailEntries } from './tail.js';
-import type { Accepted, Client, ClientTailOptions, PeerReport } from './types.js';
+import type {
+	Accepted,
+	Client,
+	ClientReadOptions,
+	ClientTailOptions,
+	PeerReport,
+} from './types.js';
 
 /** A client of a cluster, over the network. */
 export class RemoteClient implements Client {
 	readonly #environment: Environment;
 	readonly #finder: LeaderFinder;
 	readonly #producer: Producer;
-	readonly #reader: Reader;
+	readonly #readers: Readers;
 	/** Ends the tails. */
 	readonly #closing = new AbortController();
 
@@ -25,8 +32,9 @@ export class RemoteClient implements Client {
 		this.#environment = environment;
 		this.#finder = new LeaderFinder(environment);
 		this.#producer = new Producer(environment, this.#finder, hasSession);
-		this.#reader = new Reader(environment, this.#finder);
-		this.#finder.serve([this.#producer, this.#reader]);
+		const reader = new Reader(environment, this.#finder, 'leader');
+		this.#readers = new Readers(environment, reader);
+		this.#finder.serve([this.#producer, reader]);
 	}
 
 	propose(entry: Uint8Array): Promise<Accepted> {
@@ -47,8 +55,8 @@ export class RemoteClient implements Client {
 		}
 	}
 
-	read(query: Uint8Array): Promise<Uint8Array> {
-		return this.#reader.read(query);
+	read(query: Uint8Array, options: ClientReadOptions = {}): Promise<Uint8Array> {
+		return this.#readers.read(query, options);
 	}
 
 	tail(options: ClientTailOptions = {}): AsyncGenerator<Entry, void, undefined> {
@@ -76,7 +84,7 @@ export class RemoteClient implements Client {
 	async close(): Promise<void> {
 		this.#closing.abort();
 		this.#producer.close();
-		this.#reader.close();
+		this.#readers.close();
 		this.#finder.close();
 	}
 }

@@ -1,7 +1,7 @@
 /** The public shapes of the remote client. */
 import type { PackedEntries } from '../format/batch-writer.js';
 import type { Doors } from '../io.js';
-import type { Entry, ReplicaStatus } from '../replica/types.js';
+import type { Consistency, Entry, ReplicaStatus } from '../replica/types.js';
 
 export interface ConnectOptions {
 	/** Address (`host:port`) of every replica by id. */
@@ -27,6 +27,13 @@ export interface Accepted {
 	readonly index: number;
 	readonly term: number;
 	readonly count: number;
+}
+
+export interface ClientReadOptions {
+	/** Default `'linearizable'`. */
+	readonly consistency?: Consistency;
+	/** Who answers: `'leader'` (default), the replica with this id, or `'any'`: one of them, and another when that fails. */
+	readonly from?: 'leader' | 'any' | number;
 }
 
 export interface ClientTailOptions {
@@ -59,8 +66,9 @@ export interface Client {
 	propose(entry: Uint8Array): Promise<Accepted>;
 	/** The same for entries that shall lie one behind the other in one batch: all or none. */
 	proposeBatch(entries: readonly Uint8Array[] | PackedEntries): Promise<Accepted>;
-	/** Asks the leader's state machine, linearizably. Errors: `ReadFailed`, `Unavailable`, `TooLarge`, `Busy`. */
-	read(query: Uint8Array): Promise<Uint8Array>;
+	/** Asks a state machine: the leader's, linearizably, if the options don't say otherwise. Errors: `ReadFailed`,
+	 * `Unavailable`, `TooLarge`, `Busy`, `BadOption`. */
+	read(query: Uint8Array, options?: ClientReadOptions): Promise<Uint8Array>;
 	/**
 	 * Committed entries in order, from any replica: without gap or repetition also when that one is lost. An
 	 * entry shares memory with those of its batch. Errors: `Compacted`, `Unavailable`.

@@ -122,3 +122,56 @@ test('the end of the log is known from a leader that a majority has not left beh
 	expect(ends(status('leader', 3, 9), status('leader', 4, 7), null)).toBe(7);
 	expect(ends(status('follower', 3, 9), status('follower', 3, 9))).toBeNull();
 });
+
+test('a read says what its answer must reflect, and goes where it is sent', async () => {
+	const heard: number[][] = [];
+	const told = (id: number): Script => ({
+		message: (guest, message, body) => {
+			heard.push([id, message.index, message.hintIndex, message.hintTerm]);
+			echo.message!(guest, message, body);
+		},
+	});
+	const remote = client([await replica(1, told(1)), await replica(2, told(2))]);
+	await remote.read(bytes('a'), { from: 2 });
+	await remote.read(bytes('b'), { from: 1, consistency: 'lease' });
+	await remote.read(bytes('c'), { from: 2, consistency: 'stale' });
+	await remote.read(bytes('d'), { from: 1, consistency: { maxLagMs: 70.9 } });
+	expect(heard).toEqual([
+		[2, 0, 1, 0],
+		[1, 1, 1, 0],
+		[2, 2, 1, 0],
+		[1, 3, 1, 70],
+	]);
+	heard.length = 0;
+	await remote.read(bytes('e'), {
+		from: 'any',
+		consistency: { maxLagMs: Number.POSITIVE_INFINITY },
+	});
+	await remote.read(bytes('f'), { consistency: 'stale' });
+	expect(heard.map(([, ...terms]) => terms)).toEqual([
+		[3, 1, 2 ** 50],
+		[2, 0, 0],
+	]);
+});
+
+test('a read from any replica goes to another one when that is lost, and one from a certain replica waits for it', async () => {
+	const dead: Script = { message: (guest) => guest.connection.close() };
+	const remote = client([await replica(1, dead), await replica(2, echo)], 1000);
+	for (let i = 0; i < 5; i++) {
+		expect(await remote.read(bytes('a'), { from: 'any' })).toEqual(bytes('a'));
+	}
+	await expect(remote.read(bytes('a'), { from: 1 })).rejects.toBeInstanceOf(Unavailable);
+});
+
+test('a read of no known consistency or place is refused', async () => {
+	const remote = client([await replica(1, echo)]);
+	for (const options of [
+		{ consistency: 'eventual' },
+		{ consistency: { maxLagMs: -1 } },
+		{ from: 3 },
+	]) {
+		await expect(remote.read(bytes('a'), options as object)).rejects.toMatchObject({
+			code: 'BAD_OPTION',
+		});
+	}
+});

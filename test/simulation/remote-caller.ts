@@ -1,7 +1,8 @@
-import { connect, type RemoteClient } from '../../src/client/index.js';
+import { type ClientReadOptions, connect, type RemoteClient } from '../../src/client/index.js';
 import type { Cluster } from './cluster.js';
 import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
+import { Readings } from './readings.js';
 import { type Answer, type Query, readAnswer, writeQuery } from './store.js';
 import { numberOf, pack } from './workload.js';
 import type { Machine, ProcessDoors } from './world.js';
@@ -24,6 +25,7 @@ export class RemoteCaller {
 	readonly #random: SimulatedRandom;
 	readonly #timeoutMs: number;
 	readonly #session: boolean;
+	readonly #readings: Readings;
 	#doors!: ProcessDoors;
 	#life!: Life;
 
@@ -33,6 +35,7 @@ export class RemoteCaller {
 		this.machine = cluster.world.machine(name);
 		this.#timeoutMs = [300, 1000, 4000][random.below(3)]!;
 		this.#session = random.chance(0.8);
+		this.#readings = new Readings(cluster, random.fork('readings'));
 		this.start();
 	}
 
@@ -129,26 +132,31 @@ export class RemoteCaller {
 	}
 
 	async #read(key: number): Promise<void> {
-		const call = this.#cluster.ledger.history.read(key);
-		const answer = await this.#ask({ what: 'key', number: key });
-		if (answer === null) call.failed();
-		else call.ok(answer.value ?? null);
+		const reading = this.#readings.begin(key);
+		const ids = Object.keys(this.#cluster.peers).map(Number);
+		const from = this.#random.chance(0.3)
+			? ids[this.#random.below(ids.length)]!
+			: (['leader', 'any'] as const)[this.#random.below(2)]!;
+		const { consistency } = reading;
+		const answer = await this.#ask({ what: 'key', number: key }, { consistency, from });
+		if (answer === null) reading.failed();
+		else this.#cluster.ledger.guard(() => reading.ok(answer));
 	}
 
 	/** @returns null if it failed */
-	async #ask(query: Query): Promise<Answer | null> {
+	async #ask(query: Query, options: ClientReadOptions = {}): Promise<Answer | null> {
 		const { ledger } = this.#cluster;
 		const floor = ledger.acknowledged;
 		const life = this.#life;
 		life.outstanding += 1;
 		let answer: Answer | null = null;
 		try {
-			answer = readAnswer(await life.client.read(writeQuery(query)));
+			answer = readAnswer(await life.client.read(writeQuery(query), options));
 			const { applied } = answer;
-			ledger.seen.reads += 1;
+			if (options.consistency === undefined) ledger.seen.reads += 1;
 			ledger.guard(() =>
 				demand(
-					applied >= floor,
+					applied >= floor || options.consistency !== undefined,
 					() => `a remote read saw ${applied}, and ${floor} had been acknowledged`,
 				),
 			);

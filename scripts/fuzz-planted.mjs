@@ -181,8 +181,8 @@ export const PLANTED = [
 	handshake(
 		'any replica is a peer',
 		'replica/acceptor.ts',
-		'!this.#host.isPeer(hello.from)',
-		'hello.from === 0',
+		'if (refusal !== null) return this.close(refusal);',
+		'',
 	),
 	handshake(
 		'answers follow the goodbye',

@@ -48,6 +48,14 @@ export class UnknownOutcome extends MillraceError {
 	}
 }
 
+/** The members can't be changed like that now: another change is under way, or the leader has just begun. Nothing was
+ * appended; try again. */
+export class ChangeRefused extends MillraceError {
+	constructor(why: string) {
+		super('CHANGE_REFUSED', why);
+	}
+}
+
 /** A session's batch came out of order, or its session is not known (any more). Nothing was appended. */
 export class SessionError extends MillraceError {
 	constructor(message: string) {

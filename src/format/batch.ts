@@ -26,6 +26,8 @@ export const BatchKind = {
 	entries: 0,
 	/** The one empty entry with which a leader begins its term. */
 	noOp: 1,
+	/** Who belongs to the group from here on: one entry, JSON (`src/replica/members.ts`). */
+	configuration: 2,
 } as const;
 export type BatchKind = (typeof BatchKind)[keyof typeof BatchKind];
 
@@ -109,7 +111,7 @@ export function finishBatch(
 	label: BatchLabel,
 ): number {
 	assert(count > 0 && ends[count - 1] === payloadBytes, 'the last end is the end of the payload');
-	assert(label.kind === BatchKind.entries || payloadBytes === 0, 'a no-op is empty');
+	assert(label.kind !== BatchKind.noOp || payloadBytes === 0, 'a no-op is empty');
 	const length = batchLength(payloadBytes, count);
 	const words = m.words;
 	const word = at >>> 2;
@@ -222,12 +224,13 @@ function contentFault(m: Memory, at: number): string | null {
 		return 'a number is out of range';
 	}
 	const kind = words[word + WORD.kindAndFlags]!;
-	if (kind > BatchKind.noOp) return 'unknown kind or flags';
+	if (kind > BatchKind.configuration) return 'unknown kind or flags';
 	const endsWord = batchEndsWord(m, at);
 	const count = words[word + WORD.count]!;
 	if (kind === BatchKind.noOp && (count !== 1 || words[word + WORD.payloadLength] !== 0)) {
 		return 'a no-op is one empty entry';
 	}
+	if (kind === BatchKind.configuration && count !== 1) return 'a configuration is one entry';
 	let before = 0;
 	for (let i = endsWord; i < endsWord + count; i++) {
 		const end = words[i]!;

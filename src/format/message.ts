@@ -229,7 +229,7 @@ function contentFault(
 	if (KNOWN_KINDS[kind] !== 1) return 'unknown kind';
 	if (version !== 0 && kind !== MessageFrameKind.hello) return 'a version outside a hello';
 	if (batches !== 0 && kind !== MessageFrameKind.append) return 'batches outside an append';
-	// Before hello is answered the other end is a stranger; and Raft's messages are numbers.
-	if (bodyBytes !== 0 && kind <= MessageFrameKind.hello) return 'a body where none belongs';
+	// Raft's messages are numbers; a replica's hello says where it listens.
+	if (bodyBytes !== 0 && kind < MessageFrameKind.hello) return 'a body where none belongs';
 	return null;
 }

@@ -7,7 +7,16 @@
  */
 
 import { Corruption, WrongDirectory } from '../errors.js';
-import { batchCount, batchIndex, batchTerm, batchTime } from '../format/batch.js';
+import {
+	BATCH_PAYLOAD_OFFSET,
+	BatchKind,
+	batchCount,
+	batchIndex,
+	batchKind,
+	batchPayloadLength,
+	batchTerm,
+	batchTime,
+} from '../format/batch.js';
 import { Memory } from '../format/memory.js';
 import {
 	FLUSH_MARK_BYTES,
@@ -50,6 +59,7 @@ class Gatherer implements LogVisitor {
 	/** Borders of the log at the snapshot's index: its batch there, or its base. */
 	atSnapshot: LogPosition | null = null;
 	readonly #snapshotIndex: number;
+	readonly configurations: { index: number; json: Uint8Array }[] = [];
 	readonly #options: LogOptions;
 	readonly #store: SegmentStore;
 	#lastIndex = 0;
@@ -83,6 +93,7 @@ class Gatherer implements LogVisitor {
 	reset({ baseIndex, baseTerm, baseChecksum }: SegmentHeaderNumbers): void {
 		for (const { number } of this.live.splice(0, this.live.length - 1)) this.stale.push(number);
 		this.runs.length = 0;
+		this.configurations.length = 0;
 		this.#beginAt({ index: baseIndex, term: baseTerm, checksum: baseChecksum });
 	}
 
@@ -90,6 +101,7 @@ class Gatherer implements LogVisitor {
 	beginBehind(snapshot: LogPosition): void {
 		for (const { number } of this.live.splice(0)) this.stale.push(number);
 		this.runs.length = 0;
+		this.configurations.length = 0;
 		this.#beginAt(snapshot);
 	}
 
@@ -110,6 +122,7 @@ class Gatherer implements LogVisitor {
 			if (segment.base !== null && segment.base.index > mark.index) segment.base = null;
 		}
 		while (this.runs.length > 0 && this.runs.at(-1)!.index > mark.index) this.runs.pop();
+		while ((this.configurations.at(-1)?.index ?? 0) > mark.index) this.configurations.pop();
 		this.#lastIndex = mark.index;
 	}
 
@@ -121,6 +134,13 @@ class Gatherer implements LogVisitor {
 		this.index.add(first, this.#lastIndex, segment, position);
 		if (this.#lastIndex === this.#snapshotIndex) this.atSnapshot = batchEnd(memory, offset);
 		if (this.runs.at(-1)?.term !== term) this.runs.push({ index: first, term });
+		if (batchKind(memory, offset) === BatchKind.configuration) {
+			const payload = memory.slice(
+				offset + BATCH_PAYLOAD_OFFSET,
+				batchPayloadLength(memory, offset),
+			);
+			this.configurations.push({ index: first, json: payload.slice() });
+		}
 	}
 }
 
@@ -238,6 +258,7 @@ function recoveredState(
 		vote: isTermLost ? 0 : gatherer.vote,
 		committed: Math.min(Math.max(gatherer.committed, snapshot?.index ?? 0), end.index),
 		runs: gatherer.runs,
+		configurations: gatherer.configurations,
 		time: Math.max(gatherer.time, snapshot?.time ?? 0),
 	};
 }

@@ -48,6 +48,8 @@ export interface Recovered {
 	readonly committed: number;
 	/** Where terms change: first index of each run, above `base.index`. */
 	readonly runs: readonly { readonly index: number; readonly term: number }[];
+	/** The configurations' entries, ascending. */
+	readonly configurations: readonly { readonly index: number; readonly json: Uint8Array }[];
 	/** The highest time of any batch that was found: none that follows may have a lower one. */
 	readonly time: number;
 	/** Bytes of a torn flush that were cut off; 0 after a clean stop. */

@@ -9,19 +9,19 @@ import { type Message, MessageKind, type RaftOptions, Role } from './types.js';
 
 /** What this replica says about elections, asking and asked; nothing that its disk doesn't back. */
 export class Ballot {
-	readonly #options: RaftOptions;
+	readonly #id: number;
 	readonly #hardState: HardState;
 	readonly #log: Log;
 	readonly #outbox: Outbox;
 
 	constructor(options: RaftOptions, hardState: HardState, log: Log, outbox: Outbox) {
-		this.#options = options;
+		this.#id = options.id;
 		this.#hardState = hardState;
 		this.#log = log;
 		this.#outbox = outbox;
 	}
 
-	/** Asks all others whether they would vote for this replica in the next term. */
+	/** Asks all other voters whether they would vote for this replica in the next term. */
 	requestPreVotes(): void {
 		this.#request(MessageKind.preVote, this.#hardState.term + 1, 0);
 	}
@@ -76,8 +76,10 @@ export class Ballot {
 	/** Somebody who can't know what it promised asks; the term needn't be durable to bound that. */
 	answer({ from, context }: Message, probation: Probation | null, { role }: Raft): void {
 		const answer = this.#outbox.add(MessageKind.standingResponse, from, this.#hardState.term);
+		const { configurations, committed } = this.#log;
 		answer.context = context;
 		answer.hintIndex = role === Role.leader ? LEADING : 0;
+		answer.hintTerm = configurations.hasVoter(from, committed) ? 0 : 1;
 		answer.rejected = probation?.isAsking === true;
 		// Who may have lost something doesn't claim that there was nothing.
 		const isEmpty = probation === null || probation.seemsEmpty;
@@ -99,10 +101,17 @@ export class Ballot {
 	}
 
 	#request(kind: MessageKind, term: number, context: number): void {
-		const { voters, id } = this.#options;
-		for (let i = 0; i < voters.length; i += 1) {
-			if (voters[i] === id) continue;
-			const message = this.#outbox.add(kind, voters[i]!, term);
+		const { voters, outgoing } = this.#log.configurations.current;
+		this.#requestFrom(voters, kind, term, context);
+		for (const id of outgoing) {
+			if (!voters.includes(id)) this.#requestFrom([id], kind, term, context);
+		}
+	}
+
+	#requestFrom(ids: readonly number[], kind: MessageKind, term: number, context: number): void {
+		for (const id of ids) {
+			if (id === this.#id) continue;
+			const message = this.#outbox.add(kind, id, term);
 			message.index = this.#log.lastIndex;
 			message.logTerm = this.#log.lastTerm;
 			message.context = context;

@@ -58,10 +58,10 @@ export class Following {
 	/** A snapshot up to (index, term) is durable: it gives the log a new beginning, or tells how much of it is committed.
 	 * One that brings nothing new changes nothing; a leader is never told: it has all that was ever committed.
 	 * `leader`: 0 = unknown. */
-	install({ index, term }: Input, leader: number): void {
+	install({ index, term, configuration }: Input, leader: number): void {
 		assert(term <= this.#hardState.term, 'no snapshot is newer than the term');
 		if (index <= this.#log.committed) return;
-		if (this.#log.install(index, term)) this.#outbox.output.resetTo = index;
+		if (this.#log.install(index, term, configuration)) this.#outbox.output.resetTo = index;
 		if (leader === 0) return;
 		// What is committed every later leader has.
 		this.#matched = Math.max(this.#matched, this.#log.committed);

@@ -1,12 +1,21 @@
 import { assert } from '../assert.js';
+import {
+	type Configuration,
+	isLegalChange,
+	isMember,
+	othersThan,
+	Quorums,
+} from './configuration.js';
 import { Lease } from './lease.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
 import { Progress } from './progress.js';
-import { majorityReached } from './quorum.js';
 import type { ReadRounds } from './read-rounds.js';
 import { Transfer } from './transfer.js';
 import { type Input, InputKind, type Message, MessageKind, type RaftOptions } from './types.js';
+
+/** Who leaves and is silent is given up after so many election time-outs. */
+const LEAVING_TIMEOUTS = 10;
 
 /**
  * What this replica knows and does while it leads. It is made when the term begins and dropped whole when
@@ -20,11 +29,11 @@ export class Leadership {
 	readonly #term: number;
 	readonly #log: Log;
 	readonly #outbox: Outbox;
-	readonly #peers: readonly Progress[];
-	readonly #heartbeatMs: number;
+	readonly #options: RaftOptions;
+	/** All others of the configuration in force, and those that leave, until they know. */
+	#peers: readonly Progress[] = [];
+	#quorums!: Quorums;
 	#heartbeatAt: number;
-	/** One value for each voter, this one last; majorities are taken over it. */
-	readonly #values: Float64Array;
 	/** Handing it over. */
 	readonly transfer: Transfer;
 
@@ -35,20 +44,14 @@ export class Leadership {
 		this.#term = term;
 		this.#log = log;
 		this.#outbox = outbox;
-		this.#peers = options.voters
-			.filter((id) => id !== options.id)
-			.map((id) => {
-				const { inflightMessagesMax, inflightBytesMax } = options;
-				return new Progress(id, log.lastIndex + 1, now, inflightMessagesMax, inflightBytesMax);
-			});
+		this.#options = options;
 		this.#reads = reads;
 		const { leaseDriftMax, electionTimeoutMs } = options;
 		this.#lease = leaseDriftMax === null ? null : new Lease(leaseDriftMax, electionTimeoutMs);
-		this.#heartbeatMs = options.heartbeatMs;
 		// The no-op, which is proposed at once, is the first sign of life.
 		this.#heartbeatAt = now + options.heartbeatMs;
-		this.#values = new Float64Array(options.voters.length);
 		this.transfer = new Transfer(options, term, log, outbox);
+		this.#reconfigure(now);
 	}
 
 	peer(id: number): Progress | null {
@@ -60,9 +63,30 @@ export class Leadership {
 
 	/** The latest moment at which a majority, this replica included, had been heard from. */
 	contactAt(now: number): number {
-		for (let i = 0; i < this.#peers.length; i += 1) this.#values[i] = this.#peers[i]!.contactAt;
-		this.#values[this.#peers.length] = now;
-		return majorityReached(this.#values);
+		return this.#quorums.reached('contactAt', now);
+	}
+
+	/** May a change of the configuration begin, or be ended? Not while the last one isn't committed, nor before an
+	 * entry of this term is: until then a configuration of the term before may still come out (Ongaro's correction
+	 * of 2015 to the thesis's single-server changes; joint ones are kept to the same). */
+	get mayConfigure(): boolean {
+		const { committed, configurations } = this.#log;
+		return configurations.index <= committed && this.#log.termAt(committed) === this.#term;
+	}
+
+	/** The joint configuration is committed. */
+	get mustLeaveJoint(): boolean {
+		return this.#log.configurations.isJoint && this.mayConfigure;
+	}
+
+	/** Is a configuration without this replica committed? Then somebody else must lead (§6), and this is the last that it
+	 * says: what is committed. */
+	leaves(now: number): boolean {
+		const { configurations, committed } = this.#log;
+		if (configurations.index > committed || configurations.isJoint) return false;
+		if (configurations.current.voters.includes(this.#options.id)) return false;
+		this.#heartbeat(now);
+		return true;
 	}
 
 	tick(now: number): void {
@@ -78,6 +102,9 @@ export class Leadership {
 		switch (input.kind) {
 			case InputKind.propose:
 				this.#propose(input.count);
+				break;
+			case InputKind.configure:
+				this.#configure(input.configuration!, now);
 				break;
 			case InputKind.sent:
 				this.#sent(input.peer, input.first, input.index, input.bytes);
@@ -96,7 +123,12 @@ export class Leadership {
 	 * @returns false if that can't be now */
 	handOver(target: number, asker: number, now: number): boolean {
 		const { transfer } = this;
-		const peer = target === 0 ? transfer.choose(this.#peers, now) : this.peer(target);
+		const { voters } = this.#log.configurations.current;
+		const others = this.#peers.filter(({ id }) => voters.includes(id));
+		const peer =
+			target === 0
+				? transfer.choose(others, now)
+				: (others.find(({ id }) => id === target) ?? null);
 		if (target === this.#id) transfer.fail();
 		else if (peer === null || !transfer.begin(peer, asker, now)) return false;
 		transfer.tellIfDue();
@@ -161,9 +193,7 @@ export class Leadership {
 
 	/** Counts what is durable here and there, and commits: only entries of this term (§5.4.2, figure 8). */
 	advanceCommit(now: number): void {
-		for (let i = 0; i < this.#peers.length; i += 1) this.#values[i] = this.#peers[i]!.match;
-		this.#values[this.#peers.length] = this.#log.persisted;
-		const index = majorityReached(this.#values);
+		const index = this.#quorums.reached('match', this.#log.persisted);
 		if (index <= this.#log.committed || this.#log.termAt(index) !== this.#term) return;
 		this.#log.commit(index);
 		this.#startReads(now);
@@ -180,6 +210,44 @@ export class Leadership {
 		assert(!isNoOp || count === 1, 'the first entry of a term is the no-op');
 		this.#outbox.output.firstIndex = this.#log.propose(count, this.#term);
 		this.#outbox.output.wakeSenders = true;
+	}
+
+	#configure(configuration: Configuration, now: number): void {
+		const { configurations } = this.#log;
+		this.#outbox.output.refused =
+			!this.mayConfigure || !isLegalChange(configurations.current, configuration);
+		if (this.#outbox.output.refused) return;
+		this.#propose(1);
+		configurations.append(this.#log.lastIndex, configuration);
+		this.#reconfigure(now);
+		// Where fewer are needed than before, more may be committed at once.
+		this.advanceCommit(now);
+	}
+
+	/** Another configuration is in force. Of who leaves, the progress is kept: see `#dismiss`. */
+	#reconfigure(now: number): void {
+		const { id: own, inflightMessagesMax, inflightBytesMax } = this.#options;
+		const { current } = this.#log.configurations;
+		const next = this.#log.lastIndex + 1;
+		const ids = othersThan(current, own);
+		const isLeaving = ({ id }: Progress) => !ids.includes(id);
+		const joined = ids.filter((id) => this.peer(id) === null);
+		this.#peers = [
+			...this.#peers.filter((peer) => !isLeaving(peer)),
+			...joined.map((id) => new Progress(id, next, now, inflightMessagesMax, inflightBytesMax)),
+			...this.#peers.filter(isLeaving),
+		];
+		this.#quorums = new Quorums(current, (id) => (id === own ? null : this.peer(id)));
+	}
+
+	/** Who has left is sent to until it has got the entry that says so, and was told that it is committed: else it
+	 * would never know. One that has been silent for long must find out for itself. */
+	#dismiss(now: number): void {
+		const { index, current } = this.#log.configurations;
+		const isDone = (peer: Progress) =>
+			(index <= this.#log.committed && peer.match >= index) ||
+			now - peer.contactAt > LEAVING_TIMEOUTS * this.#options.electionTimeoutMs;
+		this.#peers = this.#peers.filter((peer) => isMember(current, peer.id) || !isDone(peer));
 	}
 
 	#sent(id: number, first: number, index: number, bytes: number): void {
@@ -241,9 +309,7 @@ export class Leadership {
 
 	#confirmReads(now: number): void {
 		if (!this.#reads.isPending) return;
-		for (let i = 0; i < this.#peers.length; i += 1) this.#values[i] = this.#peers[i]!.readRound;
-		this.#values[this.#peers.length] = this.#reads.latest;
-		if (!this.#reads.confirm(majorityReached(this.#values))) return;
+		if (!this.#reads.confirm(this.#quorums.reached('readRound', this.#reads.latest))) return;
 		this.#outbox.output.readConfirmed = this.#reads.latest;
 		this.#outbox.output.readIndex = this.#reads.index;
 		this.#extendLease();
@@ -255,12 +321,7 @@ export class Leadership {
 	#extendLease(): void {
 		if (this.#lease === null) return;
 		const { latest } = this.#reads;
-		for (let i = 0; i < this.#peers.length; i += 1) {
-			const { readRound, promisedMs } = this.#peers[i]!;
-			this.#values[i] = readRound === latest ? promisedMs : 0;
-		}
-		this.#values[this.#peers.length] = Number.POSITIVE_INFINITY;
-		this.#lease.confirmed(majorityReached(this.#values));
+		this.#lease.confirmed(this.#quorums.promised(latest));
 	}
 
 	#answerQuestions(): void {
@@ -279,11 +340,15 @@ export class Leadership {
 	}
 
 	#heartbeat(now: number): void {
-		this.#heartbeatAt = now + this.#heartbeatMs;
+		this.#heartbeatAt = now + this.#options.heartbeatMs;
 		this.transfer.repeat();
 		for (let i = 0; i < this.#peers.length; i += 1) {
 			this.#appendHead(this.#peers[i]!, this.#peers[i]!.heartbeatIndex);
 			this.#peers[i]!.probeSent();
+		}
+		const { length } = this.#peers;
+		if (length > 0 && !isMember(this.#log.configurations.current, this.#peers[length - 1]!.id)) {
+			this.#dismiss(now);
 		}
 	}
 

@@ -1,4 +1,5 @@
 import { assert } from '../assert.js';
+import { type Configuration, Configurations } from './configuration.js';
 import { TermRuns } from './term-runs.js';
 import type { Input, Output, RaftOptions } from './types.js';
 
@@ -11,6 +12,7 @@ import type { Input, Output, RaftOptions } from './types.js';
  * `persisted` may lag behind `committed`: a majority can commit what this disk is still writing.
  */
 export class Log {
+	readonly configurations: Configurations;
 	readonly #runs: TermRuns;
 	#committed: number;
 	#persisted: number;
@@ -25,6 +27,10 @@ export class Log {
 			this.#runs.append(next - 1, run.term);
 		});
 		assert(this.#runs.lastIndex === lastIndex, 'recovered runs reach the last index');
+		const initial = { voters: options.voters, outgoing: [], learners: [] };
+		const { configurations = [{ index: 0, configuration: initial }] } = options;
+		this.configurations = new Configurations(configurations);
+		this.configurations.compact(options.compactedIndex);
 		this.#committed = Math.max(options.committed, options.compactedIndex);
 		this.#persisted = lastIndex;
 		this.invariants();
@@ -123,6 +129,7 @@ export class Log {
 		if (index <= this.compacted) return;
 		assert(index <= this.#committed, 'only what is committed may be dropped');
 		this.#runs.compact(index);
+		this.configurations.compact(index);
 	}
 
 	/**
@@ -131,13 +138,14 @@ export class Log {
 	 * is short of the snapshot, or of another leader, and the log begins anew behind it.
 	 * @returns whether it begins anew
 	 */
-	install(index: number, term: number): boolean {
+	install(index: number, term: number, configuration: Configuration | null): boolean {
 		assert(index > this.#committed, 'what is committed is never replaced');
 		if (this.termAt(index) === term) {
 			this.commit(index);
 			return false;
 		}
 		this.#runs.restart(index, term);
+		this.configurations.restart(index, configuration ?? this.configurations.current);
 		this.#committed = index;
 		// The snapshot itself is durable, and a restart begins with it.
 		this.#persisted = index;
@@ -147,6 +155,7 @@ export class Log {
 
 	invariants(): void {
 		this.#runs.invariants();
+		this.configurations.invariants();
 		assert(this.compacted <= this.#committed, 'compacted <= committed');
 		assert(this.#committed <= this.lastIndex, 'committed <= lastIndex');
 		assert(this.#persisted <= this.lastIndex, 'persisted <= lastIndex');
@@ -156,6 +165,7 @@ export class Log {
 		if (index === this.lastIndex) return;
 		assert(index >= this.#committed, 'a committed entry is never cut');
 		this.#runs.truncate(index);
+		this.configurations.truncate(index);
 		this.#persisted = Math.min(this.#persisted, index);
 		this.#epoch += 1;
 		output.truncateTo = index;
@@ -165,6 +175,10 @@ export class Log {
 		for (let i = from; i < input.batchCount; i += 1) {
 			assert(input.batchTerm[i]! <= input.message.term, 'no entry is newer than its sender');
 			this.#runs.append(input.batchLast[i]!, input.batchTerm[i]!);
+		}
+		for (let i = 0; i < input.configurations.length; i += 1) {
+			const { batch, configuration } = input.configurations[i]!;
+			if (batch >= from) this.configurations.append(input.batchLast[batch]!, configuration);
 		}
 		output.appendFrom = from;
 	}

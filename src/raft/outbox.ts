@@ -42,6 +42,8 @@ export class Outbox {
 		output.transferFailed = false;
 		output.successor = 0;
 		output.probationOver = false;
+		output.configurationChanged = false;
+		output.mustLeaveJoint = false;
 	}
 
 	/** The step is over: says what every output says. */

@@ -14,6 +14,8 @@ interface Answer {
 	/** It remembers all that it ever promised. */
 	readonly isSure: boolean;
 	readonly isEmpty: boolean;
+	/** To the answerer, this replica is a voter. */
+	readonly knowsVoter: boolean;
 }
 
 /**
@@ -24,16 +26,21 @@ interface Answer {
  * 1. *Asking.* It asks all others for their terms and takes part in nothing else. Whoever it voted for, and
  *    whoever's entries it acknowledged, has that term on disk before, and is among them, or was elected by one of
  *    them. So the highest of their terms bounds every promise; it enters that term with its vote spent.
- *    Where all logs are empty, it can't have acknowledged anything: it is done.
+ *    Where all logs are empty, it can't have acknowledged anything: it is done. Nor can one that joins, if it is no
+ *    voter to any of a majority of those it was told of: once it is one, at least one of them knows (§6).
  * 2. *Catching up.* It follows leaders of that term and later ones, and acknowledges what it holds; to them that
  *    counts, for nobody can be elected by it. It asks the leader it hears from where its log ends. Whatever it
  *    acknowledged and has forgotten lies before that: it holds all of it once it has got there in the same term.
+ *
+ * Whom it must ask is decided by the configuration in force. Where it finds another one in the log than the one it
+ * began with, it asks those who came new before it is done, too.
  *
  * It asks again after a restart: nothing of this is kept.
  */
 export class Probation {
 	readonly #options: RaftOptions;
 	readonly #hardState: HardState;
+	readonly #log: Log;
 	readonly #outbox: Outbox;
 	/** There is no trace of an earlier life. */
 	readonly #isEmpty: boolean;
@@ -49,12 +56,15 @@ export class Probation {
 	#target = -1;
 	/** Nobody has anything: there is nothing to catch up with. */
 	#isNewCluster = false;
+	/** It joins, and was never a voter: it can't have promised anything. */
+	#isNewcomer = false;
 	#isOver = false;
 
 	constructor(options: RaftOptions, hardState: HardState, log: Log, outbox: Outbox) {
 		assert(options.probation !== null, 'this replica is on probation');
 		this.#options = options;
 		this.#hardState = hardState;
+		this.#log = log;
 		this.#outbox = outbox;
 		this.#question = options.probation.question;
 		this.#isEmpty = options.probation.isNew && log.lastIndex === 0 && hardState.term === 0;
@@ -108,16 +118,23 @@ export class Probation {
 		if (this.#isAsking || this.#isOver || !this.#hardState.isSaved) return false;
 		const isCaughtUp =
 			this.#target !== -1 && this.#term === this.#hardState.term && reached >= this.#target;
-		this.#isOver = this.#isNewCluster || isCaughtUp;
+		this.#isOver = this.#isNewCluster || this.#isNewcomer || (isCaughtUp && this.#hasHeardEnough);
+		// There are voters who were not asked: the log has told of them.
+		this.#isAsking = isCaughtUp && !this.#isOver;
 		return this.#isOver;
 	}
 
 	get #unsure(): number[] {
-		return this.#others.filter((id) => this.#answers.get(id)?.isSure !== true);
+		return this.#others.filter((id) => !this.#isSure(id));
 	}
 
 	get #others(): number[] {
-		return this.#options.voters.filter((id) => id !== this.#options.id);
+		const { voters, outgoing } = this.#log.configurations.current;
+		return [...new Set([...voters, ...outgoing])].filter((id) => id !== this.#options.id);
+	}
+
+	#isSure(id: number): boolean {
+		return this.#answers.get(id)?.isSure === true;
 	}
 
 	#ask(id: number): void {
@@ -135,18 +152,38 @@ export class Probation {
 	}
 
 	#heard(message: Message): void {
-		const isEmpty = message.index === 0;
-		this.#answers.set(message.from, { term: message.term, isSure: !message.rejected, isEmpty });
-		if (this.#answers.size < this.#options.voters.length - 1) return;
+		this.#answers.set(message.from, {
+			term: message.term,
+			isSure: !message.rejected,
+			isEmpty: message.index === 0,
+			knowsVoter: message.hintTerm !== 1,
+		});
 		const answers = [...this.#answers.values()];
-		this.#isNewCluster = this.#isEmpty && answers.every((answer) => answer.isEmpty);
-		// Those that forgot something, this one included, must be so few that every majority has a sure one.
-		const voters = this.#options.voters.length;
-		const unsure = 1 + answers.filter((answer) => !answer.isSure).length;
-		if (!this.#isNewCluster && unsure > voters - majorityOf(voters)) return;
-		this.#enterBound(Math.max(...answers.map((answer) => answer.term)));
+		this.#isNewcomer = this.#isNobodysVoter;
+		const isComplete = this.#others.every((id) => this.#answers.has(id));
+		const mayBeNew = isComplete && this.#isEmpty && !this.#options.probation?.isJoining;
+		this.#isNewCluster = mayBeNew && answers.every((answer) => answer.isEmpty);
+		if (!this.#isNewcomer && !this.#isNewCluster && !this.#hasHeardEnough) return;
+		if (!this.#isNewcomer) this.#enterBound(Math.max(...answers.map((answer) => answer.term)));
 		this.#isAsking = false;
 		this.#question += 1;
+	}
+
+	get #isNobodysVoter(): boolean {
+		if (!this.#options.probation?.isJoining || !this.#isEmpty) return false;
+		if ([...this.#answers.values()].some((answer) => answer.knowsVoter)) return false;
+		const { voters } = this.#log.configurations.current;
+		return voters.filter((id) => this.#isSure(id)).length >= majorityOf(voters.length);
+	}
+
+	/** All others have answered; and those that forgot something, this one included, are so few that every majority
+	 * has a sure one. */
+	get #hasHeardEnough(): boolean {
+		const { voters, outgoing } = this.#log.configurations.current;
+		const hasSure = (ids: readonly number[]) =>
+			ids.filter((id) => this.#isSure(id)).length >= majorityOf(ids.length);
+		const isComplete = this.#others.every((id) => this.#answers.has(id));
+		return isComplete && hasSure(voters) && (outgoing.length === 0 || hasSure(outgoing));
 	}
 
 	/** No vote of the past was given in a later term; and in this one no other is given. */

@@ -1,7 +1,9 @@
 import { assert } from '../assert.js';
 import { Ballot } from './ballot.js';
+import type { Configuration } from './configuration.js';
 import { Following } from './following.js';
 import { HardState } from './hard-state.js';
+import { isHeard } from './hearing.js';
 import { Leadership } from './leadership.js';
 import { Log } from './log.js';
 import { Outbox } from './outbox.js';
@@ -9,6 +11,7 @@ import { Probation } from './probation.js';
 import type { PeerProgress } from './progress.js';
 import { ReadQuestions } from './read-questions.js';
 import { ReadRounds } from './read-rounds.js';
+import { assertRole } from './role-invariants.js';
 import { Timeouts } from './timeouts.js';
 import { BY_TRANSFER, type Transfer } from './transfer.js';
 import {
@@ -51,9 +54,7 @@ export class Raft {
 	#probation: Probation | null = null;
 
 	constructor(options: RaftOptions) {
-		const { voters, id, now } = options;
-		assert(voters.includes(id), 'this replica is a voter');
-		assert(new Set(voters).size === voters.length, 'voters are named once');
+		const { id, now } = options;
 		this.#options = options;
 		this.#id = id;
 		this.#timeouts = new Timeouts(Math.floor(now), options.electionTimeoutMs, options.seed);
@@ -65,11 +66,11 @@ export class Raft {
 		this.#following = new Following(options, this.#hardState, this.#log, this.#outbox);
 		this.#questions = new ReadQuestions(options, this.#hardState, this.#following, this.#outbox);
 		if (options.probation !== null) {
-			assert(voters.length > 1, 'a solitary voter has nobody to ask');
+			assert(!this.#log.configurations.isSolitary(this.#id), 'a solitary voter has nobody to ask');
 			this.#probation = new Probation(options, this.#hardState, this.#log, this.#outbox);
 		}
 		// A solitary voter needn't wait: nobody else can be leading.
-		if (voters.length > 1) this.#timeouts.postponeElection();
+		if (!this.#log.configurations.isSolitary(this.#id)) this.#timeouts.postponeElection();
 	}
 
 	get term(): number {
@@ -116,6 +117,16 @@ export class Raft {
 		return this.#log.termAt(index);
 	}
 
+	/** In force: the last one in the log. Another object whenever it is another one. */
+	get configuration(): Configuration {
+		return this.#log.configurations.current;
+	}
+
+	/** Does it lead, with nothing of an earlier change pending, and is an entry of its term committed? */
+	get mayConfigure(): boolean {
+		return this.#leadership?.mayConfigure ?? false;
+	}
+
 	/** Null for a voter. Else whom this replica still waits for; nobody once it only has to catch up. */
 	get probation(): readonly number[] | null {
 		return this.#probation === null ? null : this.#probation.missing;
@@ -147,21 +158,24 @@ export class Raft {
 		return this.#leadership?.leasedIndex(Math.floor(now)) ?? -1;
 	}
 
-	/** How far a peer is, as a live view; null unless this replica leads and `peer` is another voter. */
+	/** How far a peer is, as a live view; null unless this replica leads and sends to `peer`. */
 	progress(peer: number): PeerProgress | null {
 		return this.#leadership?.peer(peer) ?? null;
 	}
 
 	/** Takes one input; `output` says what must happen now (see there). */
 	step(input: Input, output: Output): void {
-		const { term, role, leader } = this;
+		const { term, role, leader, configuration } = this;
 		// Whole milliseconds: they are small integers to the engine, where fractions are objects.
 		this.#timeouts.advance(Math.floor(input.now));
 		const isDiskIdle = this.#log.persisted === this.#log.lastIndex && this.#hardState.isSaved;
 		if (isDiskIdle) this.#timeouts.diskProgressed();
 		this.#outbox.open(output);
 		this.#dispatch(input, output);
+		if (this.#leadership?.leaves(this.#timeouts.now)) this.#becomeFollower(this.term, 0);
 		if (this.#probation?.ends(this.#following.reached)) output.probationOver = true;
+		output.configurationChanged = configuration !== this.configuration;
+		output.mustLeaveJoint = this.#leadership?.mustLeaveJoint ?? false;
 		output.saveHardState = this.#hardState.takeChanged();
 		this.#outbox.report(this);
 		output.roleChanged = role !== this.role || leader !== this.leader || term !== this.term;
@@ -169,19 +183,10 @@ export class Raft {
 
 	/** Asserts whatever must hold between two steps. */
 	invariants(): void {
-		const { role } = this;
 		this.#log.invariants();
 		assert(this.#log.lastTerm <= this.term, 'no entry is newer than the term');
-		assert((role === Role.leader) === (this.#leadership !== null), 'only a leader has progress');
-		const isCandidate = role === Role.preCandidate || role === Role.candidate;
-		assert(isCandidate === (this.#votes !== null), 'only a candidate counts votes');
-		assert(!isCandidate || this.#leader === 0, 'a candidate knows no leader');
-		assert((role === Role.leader) === (this.#leader === this.#id), 'a leader knows itself');
-		const hasStood = role === Role.candidate || role === Role.leader;
-		assert(!hasStood || this.vote === this.#id, 'a candidate voted for itself');
-		assert(role !== Role.leader || this.#hardState.isSaved, 'a leader’s term is durable');
-		assert(!this.probation || role === Role.follower, 'who is on probation doesn’t stand');
-		this.#following.invariants(role === Role.follower && this.#leader !== 0);
+		assertRole(this, this.#id, this.#leadership, this.#votes, this.#hardState.isSaved);
+		this.#following.invariants(this.role === Role.follower && this.#leader !== 0);
 		this.#leadership?.invariants();
 	}
 
@@ -281,11 +286,13 @@ export class Raft {
 		this.#leadership = null;
 	}
 
-	/** The silence was too long. A disk that is behind doesn't stand: it could not keep a term's promises. */
+	/** The silence was too long. A disk that is behind doesn't stand: it could not keep a term's promises. Nor does who
+	 * is no voter; but one whose removal isn't committed may be the only one that can commit it. */
 	#campaign(): void {
 		this.#timeouts.postponeElection();
 		if (!this.#hardState.isSaved || this.#timeouts.isDiskStalled) return;
-		if (this.#options.voters.length === 1) this.#becomeCandidate(false);
+		if (!this.#log.configurations.hasVoter(this.#id, this.committed)) return;
+		if (this.#log.configurations.isSolitary(this.#id)) this.#becomeCandidate(false);
 		else this.#becomePreCandidate();
 	}
 
@@ -308,7 +315,7 @@ export class Raft {
 		this.#role = role;
 		this.#leader = 0;
 		this.#following.reset();
-		this.#votes = new Votes(this.#options.voters, isByTransfer);
+		this.#votes = new Votes(this.configuration, isByTransfer);
 		return this.#votes;
 	}
 
@@ -334,7 +341,7 @@ export class Raft {
 
 	#receive(input: Input): void {
 		const { message } = input;
-		if (!this.#isForThisReplica(message)) return;
+		if (!isHeard(message, this.#options, this)) return;
 		if (message.kind === MessageKind.standing) this.#ballot.answer(message, this.#probation, this);
 		else if (message.kind === MessageKind.standingResponse) this.#probation?.answered(message);
 		else if (this.#probation?.isAsking) return;
@@ -342,12 +349,6 @@ export class Raft {
 		else if (message.kind === MessageKind.preVoteResponse) this.#onPreVoteResponse(message);
 		else if (message.term < this.term) this.#ballot.answerStale(message);
 		else if (this.#enterTermOf(message)) this.#onCurrent(message, input);
-	}
-
-	#isForThisReplica(message: Message): boolean {
-		const { group, voters } = this.#options;
-		if (message.group !== group || message.to !== this.#id) return false;
-		return message.from !== this.#id && voters.includes(message.from);
 	}
 
 	/** False if the message's term is to be ignored: a live leader isn't deposed by who can't hear it. */
@@ -424,8 +425,6 @@ export class Raft {
 		this.#votes?.add(message.from);
 		if (this.#votes?.hasMajority) this.#becomeLeader();
 	}
-
-	// ---- handing over: `transfer.ts`
 
 	#transfer(target: number): boolean {
 		const { now } = this.#timeouts;

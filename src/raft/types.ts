@@ -1,3 +1,5 @@
+import type { Configuration, IndexedConfiguration } from './configuration.js';
+
 /**
  * What goes into the core and what comes out of it: numbers only.
  *
@@ -48,7 +50,8 @@ export class Message {
 	/** append: the leader's current read round. appendResponse: the highest round seen from this leader.
 	 * standing, readIndex: which question it is; their responses: the same. vote: 1 = a leader asked for this election. */
 	context = 0;
-	/** standingResponse: `hintIndex` 1 = it leads in this term. Rejected append: an index at which the logs may agree, and its term in the follower's log. */
+	/** Rejected append: an index at which the logs may agree, and its term in the follower's log. standingResponse:
+	 * `hintIndex` 1 = it leads in this term; `hintTerm` 1 = who asked is no voter, for all that the answerer knows. */
 	hintIndex = 0;
 	hintTerm = 0;
 }
@@ -93,6 +96,8 @@ export const InputKind = {
 	admitted: 10,
 	/** A snapshot of everything up to `index`, whose entry is of `term`, is durable here: it came from a leader. */
 	installed: 11,
+	/** The replica wants to append one batch of one entry as leader: `configuration`. */
+	configure: 12,
 	/** Somebody here wishes that `peer` leads (0 = whoever suits best; this replica: nobody else). Refused if this replica
 	 * neither leads nor knows who does, or can't hand over now. To wish it again does no harm, and says it again. */
 	transfer: 13,
@@ -109,6 +114,10 @@ export class Input {
 	batchCount = 0;
 	batchLast: Float64Array;
 	batchTerm: Float64Array;
+	/** append: which of the batches are configurations, ascending. */
+	readonly configurations: { readonly batch: number; readonly configuration: Configuration }[] = [];
+	/** configure; installed: the one in force at the snapshot's end, null = as it is. */
+	configuration: Configuration | null = null;
 	/** propose: entries in the batch. */
 	count = 0;
 	/** sent, disconnected, transfer: a replica id. */
@@ -154,8 +163,9 @@ export class Output {
 	/** Messages to send now: the first `messageCount` of the pool. Valid until the next step. */
 	readonly messages: Message[] = [];
 	messageCount = 0;
-	/** The input was refused: not leader (propose, sent, disconnected), no leader is known (read), or the peer may not
-	 * be sent to now (`Raft.sendFrom` is 0); transfer: see there. */
+	/** The input was refused: not leader (propose, sent, disconnected, configure), no leader is known (read), the peer may
+	 * not be sent to now (`Raft.sendFrom` is 0), the configuration may not be changed now (`Raft.mayConfigure`);
+	 * transfer: see there. */
 	refused = false;
 	/** Term and vote changed and must be made durable. */
 	saveHardState = false;
@@ -168,7 +178,7 @@ export class Output {
 	resetTo = -1;
 	/** First of the message's batches to append; -1 = none. */
 	appendFrom = -1;
-	/** propose: the index of the batch's first entry. */
+	/** propose, configure: the index of the batch's first entry. */
 	firstIndex = 0;
 	/** Goes along with what is appended, and comes back with `persisted`. */
 	epoch = 0;
@@ -197,6 +207,10 @@ export class Output {
 	successor = 0;
 	/** This replica's probation may end: make that durable, then say `admitted`. Said once. */
 	probationOver = false;
+	/** Another configuration is in force than before this step: `Raft.configuration`. */
+	configurationChanged = false;
+	/** The joint configuration in force is committed: as leader, `configure` its voters alone now. Said until then. */
+	mustLeaveJoint = false;
 }
 
 export interface ProbationOptions {
@@ -204,14 +218,18 @@ export interface ProbationOptions {
 	readonly question: number;
 	/** The disk has no trace of an earlier life: the whole cluster may be new. */
 	readonly isNew: boolean;
+	/** It is told to join a cluster that is there. */
+	readonly isJoining?: boolean;
 }
 
 /** What the core is told at its birth; all of it is recovered from disk or configured. */
 export interface RaftOptions {
 	readonly group: number;
 	readonly id: number;
-	/** Replica ids of all voters, this one included. */
+	/** Replica ids of all voters, as long as the log has no configuration. A replica that joins isn't one of them. */
 	readonly voters: readonly number[];
+	/** If there are others than `voters`: the one in force where the log begins, and those that it holds, ascending. */
+	readonly configurations?: readonly IndexedConfiguration[];
 	/** Hard state. */
 	readonly term: number;
 	readonly vote: number;

@@ -1,30 +1,33 @@
+import type { Configuration } from './configuration.js';
 import { majorityOf } from './quorum.js';
 
 /** Who granted a vote or pre-vote in this round. Each replica counts once, whatever is repeated. */
 export class Votes {
 	/** A leader asked for this election: voters don't insist on their live leader. */
 	readonly isByTransfer: boolean;
-	readonly #voters: readonly number[];
-	readonly #granted: Uint8Array;
-	#count = 0;
+	readonly #configuration: Configuration;
+	readonly #granted = new Set<number>();
 
-	constructor(voters: readonly number[], isByTransfer: boolean) {
+	constructor(configuration: Configuration, isByTransfer: boolean) {
 		this.isByTransfer = isByTransfer;
-		this.#voters = voters;
-		this.#granted = new Uint8Array(voters.length);
+		this.#configuration = configuration;
 	}
 
+	/** In a joint configuration: a majority of either set. */
 	get hasMajority(): boolean {
-		return this.#count >= majorityOf(this.#voters.length);
+		const { voters, outgoing } = this.#configuration;
+		return this.#isMajorityOf(voters) && (outgoing.length === 0 || this.#isMajorityOf(outgoing));
 	}
 
 	has(id: number): boolean {
-		return this.#granted[this.#voters.indexOf(id)] === 1;
+		return this.#granted.has(id);
 	}
 
 	add(id: number): void {
-		if (this.has(id)) return;
-		this.#granted[this.#voters.indexOf(id)] = 1;
-		this.#count += 1;
+		this.#granted.add(id);
+	}
+
+	#isMajorityOf(voters: readonly number[]): boolean {
+		return voters.filter((id) => this.#granted.has(id)).length >= majorityOf(voters.length);
 	}
 }

@@ -31,7 +31,8 @@ export interface Host {
 	/** Connections that have not said hello yet, oldest first. */
 	readonly strangers: Set<Incoming>;
 	readonly clients: Set<Incoming>;
-	isPeer(id: number): boolean;
+	/** Why a replica must go; null if it may stay. */
+	refusal(hello: Hello): string | null;
 	/** A replica wants to hear what this one has to say. */
 	welcomePeer(hello: Hello, outbound: Outbound, incoming: Incoming): Guest;
 	welcomeClient(outbound: Outbound, incoming: Incoming): Guest;
@@ -120,9 +121,8 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 	}
 
 	#welcome(hello: Hello): void {
-		if (hello.purpose === Purpose.peer && !this.#host.isPeer(hello.from)) {
-			return this.close(`replica ${hello.from} is not one of this cluster`);
-		}
+		const refusal = hello.purpose === Purpose.peer ? this.#host.refusal(hello) : null;
+		if (refusal !== null) return this.close(refusal);
 		const { clients, connectionsMax } = this.#host;
 		if (hello.purpose === Purpose.client && clients.size >= connectionsMax) {
 			return this.close(`there are ${connectionsMax} clients already`);

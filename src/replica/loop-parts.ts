@@ -5,6 +5,7 @@ import type { StoredSnapshot } from '../log/snapshot-types.js';
 import type { Raft } from '../raft/raft.js';
 import { Message, MessageKind } from '../raft/types.js';
 import type { LogWindow } from './log-window.js';
+import type { LoopMembers } from './loop-members.js';
 import type { Proposals } from './proposals.js';
 import type { Reads } from './reads.js';
 import type { SnapshotReceiver } from './snapshot-receiver.js';
@@ -27,6 +28,12 @@ export interface LoopEvents {
 	probationOver(): void;
 	/** A snapshot of a leader has given the log a new beginning. */
 	installed(snapshot: StoredSnapshot): void;
+	/** Another configuration is in force. */
+	configurationChanged(): void;
+	/** The joint configuration is committed: the leader must end it. */
+	mustLeaveJoint(): void;
+	/** Time has passed. */
+	ticked(): void;
 	log(line: string): void;
 	/** The replica must stop for good. */
 	fail(error: Error): void;
@@ -40,6 +47,7 @@ export interface LoopParts {
 	readonly pool: SlabPool;
 	readonly proposals: Proposals;
 	readonly reads: Reads;
+	readonly members: LoopMembers;
 	readonly tickMs: number;
 	readonly tailBytesMax: number;
 	readonly retainBytes: number;

@@ -1,5 +1,4 @@
 import { assert } from '../assert.js';
-import { NotLeader } from '../errors.js';
 import { batchLastIndex, batchParent, batchTerm, batchTime, stampBatch } from '../format/batch.js';
 import type { BatchView } from '../format/batch-view.js';
 import type { Timer } from '../io.js';
@@ -18,17 +17,15 @@ import {
 import type { Applier } from './applier.js';
 import type { LogWindow } from './log-window.js';
 import { asHeartbeat, type LoopEvents, type LoopParts, type LoopSnapshots } from './loop-parts.js';
+import { configurationOf, encodeMembers, type Members } from './members.js';
 import { News } from './news.js';
-import type { Peer, SenderCore } from './peer.js';
+import type { Peers, SenderCore } from './peer.js';
 import { BATCHES_PER_STEP_MAX, type PeerListener, type ReceivedAppend } from './peer-stream.js';
 import type { ProposedFrame } from './proposals.js';
-import { Retention } from './retention.js';
+import { Tidy } from './tidy.js';
 
 /** Batches on their way to the disk beyond which small proposals are gathered rather than sent one by one. */
 const BATCHES_AHEAD_MAX = 2;
-
-/** With fewer free slabs than this, the window keeps nothing that could be read from disk. */
-const SLABS_FREE_MIN = 2;
 
 /**
  * Joins numbers to bytes: gives the core its inputs and does what its outputs say, in their order.
@@ -42,11 +39,11 @@ export class Loop implements SenderCore, PeerListener {
 	readonly raft: Raft;
 	readonly #log: Log;
 	readonly #window: LogWindow;
-	readonly #retention: Retention;
+	readonly #tidier: Tidy;
 	#events!: LoopEvents;
 	readonly #input = new Input(BATCHES_PER_STEP_MAX);
 	readonly #output = new Output();
-	readonly #peers = new Map<number, Peer>();
+	#peers: Peers = new Map();
 	#applier!: Applier;
 	#snapshots!: LoopSnapshots;
 	#timer: Timer | null = null;
@@ -65,21 +62,15 @@ export class Loop implements SenderCore, PeerListener {
 		this.raft = parts.raft;
 		this.#log = parts.log;
 		this.#window = parts.window;
-		const { log, raft, retainBytes, usualBytes } = parts;
-		this.#retention = new Retention(log, raft, retainBytes, usualBytes);
-		this.#lastTime = log.recovered.time;
+		this.#tidier = new Tidy(parts);
+		this.#lastTime = parts.log.recovered.time;
 	}
 
 	/** Begins to tick. */
-	start(
-		peers: readonly Peer[],
-		applier: Applier,
-		snapshots: LoopSnapshots,
-		events: LoopEvents,
-	): void {
+	start(peers: Peers, applier: Applier, snapshots: LoopSnapshots, events: LoopEvents): void {
 		this.#events = events;
 		this.#snapshots = snapshots;
-		for (const peer of peers) this.#peers.set(peer.id, peer);
+		this.#peers = peers;
 		this.#applier = applier;
 		this.#tick();
 	}
@@ -113,6 +104,7 @@ export class Loop implements SenderCore, PeerListener {
 				this.#guard(() => {
 					this.#step(InputKind.tick);
 					this.#act();
+					this.#events.ticked();
 				});
 				this.#tick();
 			});
@@ -142,6 +134,7 @@ export class Loop implements SenderCore, PeerListener {
 				batchLast[i] = batchLastIndex(append.slabs[i]!, append.offsets[i]!);
 				terms[i] = batchTerm(append.slabs[i]!, append.offsets[i]!);
 			}
+			this.#parts.members.tell(this.#input, append);
 			this.#stepMessage(append.message);
 			if (this.#output.appendFrom >= 0) this.#appendReceived(append);
 			this.#act();
@@ -167,6 +160,7 @@ export class Loop implements SenderCore, PeerListener {
 		this.#guard(() => {
 			this.#input.index = snapshot.index;
 			this.#input.term = snapshot.term;
+			this.#parts.members.tellOf(this.#input, snapshot);
 			this.#step(InputKind.installed);
 			if (this.#output.resetTo >= 0) this.#beginAnew(snapshot);
 			this.#act();
@@ -179,6 +173,7 @@ export class Loop implements SenderCore, PeerListener {
 		const { index, term, checksum } = snapshot;
 		this.#log.reset({ index, term, checksum });
 		this.#lastTime = Math.max(this.#lastTime, snapshot.time);
+		this.#parts.members.beginBehind(snapshot);
 		this.#snapshots.snapshots.installed();
 		this.#applier.install(snapshot);
 		this.#events.installed(snapshot);
@@ -283,6 +278,8 @@ export class Loop implements SenderCore, PeerListener {
 		if (output.transferFailed) this.#news.hasTransferFailed = true;
 		if (output.becameLeader) this.#proposeNoOp();
 		if (output.probationOver) this.#events.probationOver();
+		if (output.configurationChanged) this.#events.configurationChanged();
+		if (output.mustLeaveJoint) this.#events.mustLeaveJoint();
 		this.wake();
 	}
 
@@ -300,11 +297,9 @@ export class Loop implements SenderCore, PeerListener {
 		const { proposals } = this.#parts;
 		// What an earlier leadership of this replica has left: it goes on if it is still in the log.
 		const isKept = (index: number, term: number) => this.raft.termAt(index) === term;
-		proposals.failUnsent(new NotLeader(0));
-		proposals.failSent('another leader’s entry is in its place', isKept);
+		proposals.beginTerm(isKept);
 		const noOp = proposals.noOp();
-		if (noOp === null)
-			return this.fail(new Error('no memory is left for the first entry of a term'));
+		if (noOp === null) return this.fail(new Error('no memory for the first entry of a term'));
 		this.#leadership += 1;
 		this.#input.count = 1;
 		this.#step(InputKind.propose);
@@ -315,8 +310,23 @@ export class Loop implements SenderCore, PeerListener {
 		this.#act();
 	}
 
-	/** Stamps the frame that the last step took as leader, and hands it to the disk; the window hands it to the
-	 * senders. */
+	/** As leader: from here on these are the members. @returns the index of the entry; 0 = refused */
+	configure(members: Members): number {
+		const frame = this.#parts.proposals.configuration(encodeMembers(members));
+		if (frame === null) return 0;
+		this.#input.configuration = configurationOf(members);
+		this.#step(InputKind.configure);
+		const index = this.#output.refused ? 0 : this.#output.firstIndex;
+		if (index > 0) {
+			this.#append(frame.slab, 0, frame.length);
+			this.#parts.members.list.append(index, members);
+		}
+		frame.slab.release();
+		this.#act();
+		return index;
+	}
+
+	/** Stamps the frame that the last step took as leader, and hands it to the disk, and by the window to the senders. */
 	#append(slab: ProposedFrame['slab'], offset: number, length: number): void {
 		const { firstIndex, term, epoch } = this.#output;
 		this.#lastTime = Math.max(this.#lastTime, Math.floor(this.#parts.clock.wall()));
@@ -332,6 +342,7 @@ export class Loop implements SenderCore, PeerListener {
 		if (truncateTo >= 0) {
 			const term = this.raft.termAt(truncateTo);
 			this.#window.truncate(truncateTo);
+			this.#parts.members.list.truncate(truncateTo);
 			this.#log.truncate({ index: truncateTo, term, checksum: parent });
 		}
 		assert(parent === this.#log.end.checksum, 'what is appended is the child of the log');
@@ -341,6 +352,7 @@ export class Loop implements SenderCore, PeerListener {
 			this.#log.append(slab, append.offsets[i]!, append.lengths[i]!, epoch);
 			this.#lastTime = Math.max(this.#lastTime, batchTime(slab, append.offsets[i]!));
 		}
+		this.#parts.members.took(this.#input, append, appendFrom);
 	}
 
 	// ---- The end of a turn ----
@@ -386,8 +398,7 @@ export class Loop implements SenderCore, PeerListener {
 	#propose(): void {
 		const { proposals } = this.#parts;
 		for (;;) {
-			const force = this.#log.pendingBatches < BATCHES_AHEAD_MAX;
-			const frame = proposals.next(force);
+			const frame = proposals.next(this.#log.pendingBatches < BATCHES_AHEAD_MAX);
 			if (frame === null) return;
 			this.#input.count = frame.count;
 			this.#step(InputKind.propose);
@@ -412,18 +423,11 @@ export class Loop implements SenderCore, PeerListener {
 		this.#mustSend = true;
 	}
 
-	/** Lets go of memory and of old segments. What one leader after the other leaves uncommitted adds up: so that there is
-	 * always memory for hearing that it is committed, what is durable is let go of in the end, and read back. */
+	/** Lets go of memory and of old segments. */
 	#tidy(): void {
-		const { persisted } = this.raft;
-		const done = Math.min(persisted, this.#applier.applied);
-		const { pool, tailBytesMax } = this.#parts;
-		const isScarce = pool.available < pool.slabsMax / 4;
-		this.#window.trim(done, isScarce ? 0 : tailBytesMax);
-		if (pool.available < SLABS_FREE_MIN) this.#window.trim(persisted, 0);
-		const covered = Math.min(persisted, this.#snapshots.snapshots.coveredIndex);
-		const droppable = Math.min(covered, this.#applier.droppable);
-		if (!this.#retention.compact(droppable, this.#input.now, this.#peers.values())) return;
+		this.#tidier.trimWindow(this.#applier.applied);
+		const { coveredIndex } = this.#snapshots.snapshots;
+		if (!this.#tidier.compact(this.#applier, coveredIndex, this.#input.now, this.#peers)) return;
 		this.#input.index = this.#log.base.index;
 		this.#step(InputKind.compacted);
 		this.#act();

@@ -1,3 +1,4 @@
+import { Corruption } from '../errors.js';
 import { SlabPool } from '../format/slab.js';
 import type { DirectoryLock, Doors, Listener } from '../io.js';
 import { claimIdentity } from '../log/identity.js';
@@ -6,7 +7,6 @@ import { type ProbationReason, readProbation } from '../log/probation-file.js';
 import { SnapshotStore } from '../log/snapshot-store.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Raft } from '../raft/raft.js';
-import { Role } from '../raft/types.js';
 import { clusterNumber } from '../transport/hello.js';
 import { Accepted, type Guest, type Host } from './acceptor.js';
 import { Applier } from './applier.js';
@@ -14,16 +14,18 @@ import { ClientService } from './client-service.js';
 import { LogCursor } from './log-cursor.js';
 import { LogWindow } from './log-window.js';
 import { Loop } from './loop.js';
+import { LoopMembers } from './loop-members.js';
+import { everybodyIn, type IndexedMembers, type MemberList } from './members.js';
+import { MembersFile, newest, readMembersFile, recoverMembers } from './members-file.js';
 import { LateReplica, openMachine, openOrRepair } from './open-log.js';
 import { type Settings, settingsOf } from './options.js';
 import { Peer } from './peer.js';
-import { PeerStream } from './peer-stream.js';
 import { Proposals } from './proposals.js';
 import { ReadSlabs } from './read-slabs.js';
 import { Reads } from './reads.js';
 import { Replica } from './replica.js';
+import { Roster } from './roster.js';
 import { Sessions } from './sessions.js';
-import { SilenceWatch } from './silence.js';
 import { newReceiver, newSender, newSnapshots } from './snapshot-parts.js';
 import type { SnapshotReceiver } from './snapshot-receiver.js';
 import { canSnapshot, type Snapshots } from './snapshots.js';
@@ -56,10 +58,9 @@ export interface ReplicaParts {
 	readonly store: SnapshotStore;
 	readonly snapshots: Snapshots;
 	readonly receiver: SnapshotReceiver;
-	readonly peers: readonly Peer[];
-	/** Made once everything else stands. */
-	streams: readonly PeerStream[];
-	silence: SilenceWatch | null;
+	readonly roster: Roster;
+	readonly members: MemberList;
+	readonly membersFile: MembersFile;
 	listener: Listener | null;
 }
 
@@ -113,7 +114,19 @@ async function openLocked(
 			store.latest,
 			probation !== null && settings.addresses.size > 1,
 		);
-		const parts = assemble(options, settings, doors, lock, late, log, store, heldIndex, probation);
+		const kept = newest(await readMembersFile(doors.disk, settings.directory), store.latest);
+		const parts = assemble(
+			options,
+			settings,
+			doors,
+			lock,
+			late,
+			log,
+			store,
+			heldIndex,
+			probation,
+			kept,
+		);
 		inspect(parts);
 		const replica = new Replica(parts);
 		try {
@@ -126,12 +139,11 @@ async function openLocked(
 		late.throwFailure();
 		late.loop = parts.loop;
 		late.replica = replica;
-		parts.loop.start(parts.peers, parts.applier, parts, replica);
+		parts.loop.start(parts.roster.peers, parts.applier, parts, replica);
 		if (store.latest !== null) parts.applier.install(store.latest);
 		// A solitary replica has nobody to ask.
 		if (parts.wasOnProbation && parts.raft.probation === null) replica.probationOver();
-		parts.streams = connect(parts);
-		parts.silence = watchSilence(parts);
+		parts.roster.connect();
 		return replica;
 	} catch (error) {
 		await listener?.close();
@@ -150,6 +162,7 @@ function assemble(
 	store: SnapshotStore,
 	heldIndex: number | null,
 	probation: ProbationReason | null,
+	kept: IndexedMembers | null,
 ): ReplicaParts {
 	const { limits, group } = settings;
 	const machine = options.stateMachine;
@@ -162,8 +175,12 @@ function assemble(
 	const proposals = new Proposals(pool, limits, group);
 	const reads = new Reads(limits.readsMax);
 	const sessions = new Sessions(limits.sessionsMax);
+	const members = recoverMembers(settings, log, kept);
+	const membersFile = new MembersFile(doors.disk, settings.directory, kept?.index ?? 0, (error) =>
+		late.fail(error),
+	);
 	const life = doors.random.identifier();
-	const raft = newCore(settings, doors, log, store.latest, probation, life);
+	const raft = newCore(settings, doors, log, store.latest, members, probation, life);
 	const loop = new Loop({
 		clock: doors.clock,
 		raft,
@@ -172,6 +189,7 @@ function assemble(
 		pool,
 		proposals,
 		reads,
+		members: new LoopMembers(members, membersFile),
 		tickMs: Math.max(1, settings.heartbeatMs / 2),
 		tailBytesMax: limits.tailBytesMax,
 		retainBytes: settings.retainBytes,
@@ -193,13 +211,15 @@ function assemble(
 		applier,
 		sessions,
 		late,
+		members,
 		logLine,
 	};
 	const snapshots = newSnapshots(needs);
-	const peers = otherIds(settings).map((id) => {
+	const newPeer = (id: number) => {
 		const sender = newSender(id, needs, snapshots);
 		return new Peer(id, loop, cursorWith(SLABS_PER_PEER), limits.appendBytesMax, sender);
-	});
+	};
+	const roster = new Roster({ settings, doors, life, pool, raft, loop, members, newPeer });
 	return {
 		settings,
 		doors,
@@ -208,7 +228,7 @@ function assemble(
 		lock,
 		store,
 		snapshots,
-		receiver: newReceiver(needs, snapshots, peers),
+		receiver: newReceiver(needs, snapshots, (id) => roster.peers.get(id)),
 		life,
 		wasOnProbation: probation !== null,
 		log,
@@ -221,15 +241,11 @@ function assemble(
 		sessions,
 		loop,
 		applier,
-		peers,
-		streams: [],
-		silence: null,
+		roster,
+		members,
+		membersFile,
 		listener: null,
 	};
-}
-
-function otherIds(settings: Settings): number[] {
-	return [...settings.addresses.keys()].filter((id) => id !== settings.id);
 }
 
 function newCore(
@@ -237,17 +253,27 @@ function newCore(
 	doors: Doors,
 	log: Log,
 	snapshot: StoredSnapshot | null,
+	members: MemberList,
 	probation: ProbationReason | null,
 	life: number,
 ): Raft {
 	const { recovered } = log;
 	// A snapshot may have become durable before its term: then nothing was promised in that.
 	const isBehind = snapshot !== null && recovered.term < snapshot.term;
-	const isSolitary = settings.addresses.size === 1;
+	const others = everybodyIn(members.current).filter(({ id }) => id !== settings.id);
+	const isSolitary = others.length === 0;
+	if (isSolitary && probation === 'damaged') {
+		throw new Corruption(
+			settings.directory,
+			0,
+			'a part of the log is lost, and nobody else has it',
+		);
+	}
 	return new Raft({
 		group: settings.group,
 		id: settings.id,
-		voters: [...settings.addresses.keys()],
+		voters: [],
+		configurations: members.configurations,
 		term: isBehind ? snapshot.term : recovered.term,
 		vote: isBehind ? 0 : recovered.vote,
 		compactedIndex: recovered.base.index,
@@ -260,7 +286,11 @@ function newCore(
 		probation:
 			probation === null || isSolitary
 				? null
-				: { question: doors.random.identifier(), isNew: probation === 'new' },
+				: {
+						question: doors.random.identifier(),
+						isNew: probation === 'new',
+						isJoining: settings.isJoining,
+					},
 		seed: Math.floor(doors.random.next() * 2 ** 32),
 		now: doors.clock.now(),
 		electionTimeoutMs: settings.electionTimeoutMs,
@@ -272,7 +302,7 @@ function newCore(
 
 /** Lets peers and clients in. */
 function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
-	const { settings, doors, peers, loop, logLine } = parts;
+	const { settings, doors, roster, loop, logLine } = parts;
 	const host: Host = {
 		cluster: clusterNumber(settings.cluster),
 		group: settings.group,
@@ -283,13 +313,16 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 		clock: doors.clock,
 		strangers: new Set(),
 		clients: new Set(),
-		isPeer: (id) => peers.some((peer) => peer.id === id),
+		refusal: (hello) => roster.refusal(hello),
 		welcomePeer: ({ from, life }, outbound, incoming) => {
-			const peer = peers.find((candidate) => candidate.id === from)!;
+			const peer = roster.peers.get(from)!;
 			peer.attach(outbound, incoming, life);
-			parts.streams.find((stream) => stream.peer === from)?.peerBegan();
+			roster.peerBegan(from);
 			loop.wake();
-			return new PeerGuest(() => peer.detach(outbound));
+			return new PeerGuest(() => {
+				peer.detach(outbound);
+				roster.peerLeft(from);
+			});
 		},
 		welcomeClient: (outbound, incoming) => new ClientService(replica, outbound, incoming),
 		log: logLine,
@@ -315,34 +348,4 @@ class PeerGuest implements Guest {
 	}
 
 	readDone(): void {}
-}
-
-function connect(parts: ReplicaParts): PeerStream[] {
-	const { settings, doors, pool, loop, peers } = parts;
-	return peers.map(
-		(peer) =>
-			new PeerStream(
-				{
-					network: doors.network,
-					clock: doors.clock,
-					random: doors.random,
-					pool,
-					limits: settings.limits,
-					cluster: clusterNumber(settings.cluster),
-					group: settings.group,
-					id: settings.id,
-					life: parts.life,
-					peer: peer.id,
-					isPresent: (life) => peer.isPresent(life),
-					address: settings.addresses.get(peer.id)!,
-				},
-				loop,
-			),
-	);
-}
-
-/** Who leads is answered by all, and so is who asks for votes; who has no leader soon asks. */
-function watchSilence({ settings, doors, streams, raft }: ReplicaParts): SilenceWatch {
-	const expectsAnswers = () => raft.role !== Role.follower || raft.leader === 0;
-	return new SilenceWatch(doors.clock, settings.electionTimeoutMs, streams, expectsAnswers);
 }

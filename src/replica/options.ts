@@ -13,6 +13,7 @@ export interface Settings {
 	readonly id: number;
 	readonly directory: string;
 	readonly addresses: ReadonlyMap<number, Address>;
+	readonly isJoining: boolean;
 	readonly cluster: string;
 	readonly group: number;
 	readonly durability: 'sync' | 'os';
@@ -36,11 +37,18 @@ export function parseAddress(text: string): Address {
 	return { host: (match[1] ?? match[2])!, port };
 }
 
+/** The inverse of `parseAddress`. */
+export function textOf({ host, port }: Address): string {
+	return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Errors: `BadOption`. */
 export function settingsOf(options: ReplicaOptions): Settings {
 	const addresses = addressesOf(options.peers);
 	const id = wholeNumber('id', options.id, 1, ID_MAX);
 	if (!addresses.has(id)) throw new BadOption(`peers must name replica ${id} itself`);
+	const isJoining = options.join ?? false;
+	if (isJoining && addresses.size < 2) throw new BadOption('who joins must name others in peers');
 	if (typeof options.dir !== 'string' || options.dir === '') {
 		throw new BadOption('dir must name a directory');
 	}
@@ -80,6 +88,7 @@ export function settingsOf(options: ReplicaOptions): Settings {
 		id,
 		directory: options.dir,
 		addresses,
+		isJoining,
 		cluster: options.cluster ?? 'millrace',
 		group: wholeNumber('group', options.group ?? 1, 0, ID_MAX),
 		durability,

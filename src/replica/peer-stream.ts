@@ -1,8 +1,10 @@
 import { ProtocolError, Unavailable } from '../errors.js';
 import {
+	BatchKind,
 	batchGroup,
 	batchHeaderChecksum,
 	batchIndex,
+	batchKind,
 	batchLastIndex,
 	batchParent,
 	batchTerm,
@@ -13,9 +15,10 @@ import type { Slab, SlabPool } from '../format/slab.js';
 import type { Address, Clock, Connection, ConnectionHandler, Network, Random } from '../io.js';
 import type { Limits } from '../limits.js';
 import { Message, MessageKind } from '../raft/types.js';
-import { HELLO_BYTES, type Hello, Purpose, readHello, writeHello } from '../transport/hello.js';
+import { type Hello, helloBytes, Purpose, readHello, writeHello } from '../transport/hello.js';
 import { Redial } from '../transport/redial.js';
 import { type SlabFrames, SlabReceiver } from '../transport/slab-receiver.js';
+import { type Members, membersOfBatch } from './members.js';
 
 const EARLIER_LIFE = 'it is of an earlier life of that replica';
 
@@ -28,6 +31,8 @@ export class ReceivedAppend {
 	readonly slabs: Slab[] = [];
 	readonly offsets: number[] = [];
 	readonly lengths: number[] = [];
+	/** Which of the batches say who belongs to the group, ascending. */
+	readonly members: { readonly batch: number; readonly members: Members }[] = [];
 
 	get count(): number {
 		return this.slabs.length;
@@ -45,6 +50,7 @@ export class ReceivedAppend {
 		this.slabs.length = 0;
 		this.offsets.length = 0;
 		this.lengths.length = 0;
+		this.members.length = 0;
 	}
 }
 
@@ -70,6 +76,8 @@ export interface PeerStreamOptions {
 	/** This replica. */
 	readonly id: number;
 	readonly life: number;
+	/** Where this replica listens. */
+	readonly ownAddress: string;
 	readonly peer: number;
 	/** Is it that life of the peer that has dialled in here? */
 	readonly isPresent: (life: number) => boolean;
@@ -80,6 +88,7 @@ export interface PeerStreamOptions {
 export class PeerStream {
 	/** Replica id. */
 	readonly peer: number;
+	readonly address: Address;
 	readonly #redial: Redial;
 	#incoming: Incoming | null = null;
 	readonly counters = { receivedBytes: 0, movedBytes: 0 };
@@ -87,6 +96,7 @@ export class PeerStream {
 
 	constructor(options: PeerStreamOptions, listener: PeerListener) {
 		this.peer = options.peer;
+		this.address = options.address;
 		this.#redial = new Redial(options, options.address, (connection) => {
 			const stream = new Incoming(options, listener, connection, this.counters);
 			this.#incoming = stream;
@@ -162,9 +172,17 @@ class Incoming implements ConnectionHandler, SlabFrames {
 
 	opened(): void {
 		this.isReading = true;
-		const { cluster, group, id, peer, life } = this.#options;
-		const memory = new Memory(HELLO_BYTES);
-		const hello: Hello = { purpose: Purpose.peer, cluster, group, from: id, to: peer, life };
+		const { cluster, group, id, peer, life, ownAddress } = this.#options;
+		const hello: Hello = {
+			purpose: Purpose.peer,
+			cluster,
+			group,
+			from: id,
+			to: peer,
+			life,
+			address: ownAddress,
+		};
+		const memory = new Memory(helloBytes(hello));
 		writeHello(memory, 0, hello);
 		this.#connection.writev([memory.bytes], () => {});
 	}
@@ -254,11 +272,20 @@ class Incoming implements ConnectionHandler, SlabFrames {
 			batchTerm(slab, offset) <= this.#append.message.term &&
 			(this.#parent === -1 || batchParent(slab, offset) === this.#parent);
 		if (!continues) return this.#break('a batch that does not continue its append');
+		if (batchKind(slab, offset) === BatchKind.configuration && !this.#takeMembers(slab, offset)) {
+			return this.#break('a configuration that makes no sense');
+		}
 		this.#append.push(slab, offset, length);
 		this.#expectedIndex = batchLastIndex(slab, offset) + 1;
 		this.#parent = batchHeaderChecksum(slab, offset);
 		this.#missing -= 1;
 		if (this.#missing === 0 || this.#append.count === BATCHES_PER_STEP_MAX) this.#deliver();
+	}
+
+	#takeMembers(slab: Slab, offset: number): boolean {
+		const members = membersOfBatch(slab, offset);
+		if (members !== null) this.#append.members.push({ batch: this.#append.count, members });
+		return members !== null;
 	}
 
 	/** An append may be taken in parts: what is here is an append of its own, and the rest continues it. */

@@ -29,6 +29,9 @@ export interface SenderCore {
 	fail(error: Error): void;
 }
 
+/** By replica id. */
+export type Peers = ReadonlyMap<number, Peer>;
+
 /** What goes to one other replica: messages, and the batches it lacks, from memory or from disk. */
 export class Peer {
 	readonly id: number;
@@ -190,6 +193,12 @@ export class Peer {
 		this.#sender?.stop();
 		this.#outbound?.close();
 		this.#outbound = null;
+	}
+
+	/** It isn't a peer any more. */
+	dismiss(): void {
+		this.#incoming?.close(`replica ${this.id} is not a member any more`);
+		this.close();
 	}
 }
 

@@ -1,4 +1,4 @@
-import { Busy, TooLarge, UnknownOutcome } from '../errors.js';
+import { Busy, NotLeader, TooLarge, UnknownOutcome } from '../errors.js';
 import {
 	BatchKind,
 	type BatchLabel,
@@ -12,10 +12,12 @@ import { BatchWriter, type PackedEntries } from '../format/batch-writer.js';
 import { alignUp8, type Memory } from '../format/memory.js';
 import { type Slab, SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
+import { MEMBERS_BYTES_MAX } from './members.js';
 
 /** Memory for the first entries of terms: more than a no-op takes, and how many may wait to be applied. */
 const NO_OP_BYTES = 256;
 const NO_OPS_MAX = 256;
+const CONFIGURATIONS_MAX = 16;
 
 /** Somebody who waits for `count` entries of a batch to be applied. */
 export interface Waiter {
@@ -59,6 +61,8 @@ export class Proposals {
 	readonly #writer: BatchWriter;
 	/** Leadership may come when every slab is in use, and its first entry is what frees them again. */
 	readonly #noOps = new SlabPool(NO_OP_BYTES, NO_OPS_MAX);
+	/** Apart from the rest, too: changing the members must not fail for want of memory. */
+	readonly #configurations = new SlabPool(2 * MEMBERS_BYTES_MAX, CONFIGURATIONS_MAX);
 	#waiters: Waiter[] = [];
 	/** Where frames are made; held once. */
 	#slab: Slab | null = null;
@@ -140,6 +144,16 @@ export class Proposals {
 		return { slab, length: writer.finish({ ...this.#label, kind: BatchKind.noOp }) };
 	}
 
+	/** Makes a frame of a configuration (JSON). Held once by the caller. */
+	configuration(json: Uint8Array): { readonly slab: Slab; readonly length: number } | null {
+		const slab = this.#configurations.acquire();
+		if (slab === null) return null;
+		const writer = new BatchWriter(1);
+		writer.begin(slab, 0, slab.size);
+		writer.add(json);
+		return { slab, length: writer.finish({ ...this.#label, kind: BatchKind.configuration }) };
+	}
+
 	/** The next frame for the log, or null. `force`: finishes the open batch for it. */
 	next(force: boolean): ProposedFrame | null {
 		if (this.#ready.length === 0 && force) this.#finish();
@@ -184,6 +198,12 @@ export class Proposals {
 	fail(notProposed: Error, why: string): void {
 		this.failUnsent(notProposed);
 		this.failSent(why);
+	}
+
+	/** Leadership begins: what an earlier one has left goes on if it is still in the log. */
+	beginTerm(isKept: (index: number, term: number) => boolean): void {
+		this.failUnsent(new NotLeader(0));
+		this.failSent('another leader’s entry is in its place', isKept);
 	}
 
 	/** What isn't in the log will not be. */

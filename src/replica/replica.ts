@@ -11,6 +11,8 @@ import type { ClientBackend, ClientService } from './client-service.js';
 import { Handover } from './handover.js';
 import type { BatchRun } from './log-cursor.js';
 import type { LoopEvents } from './loop-parts.js';
+import { MemberChanges } from './member-changes.js';
+import type { Member, MemberChange, Members } from './members.js';
 import type { ReplicaParts } from './open.js';
 import type { Waiter } from './proposals.js';
 import { Proposer } from './proposer.js';
@@ -42,6 +44,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	readonly #reader: Reader;
 	readonly #handover: Handover;
 	readonly #transfers: Transfers;
+	readonly #memberChanges: MemberChanges;
 	readonly #clients = new Set<ClientService>();
 	/** Null unless it began on probation. */
 	readonly #admission: Admission | null;
@@ -58,6 +61,14 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.#handover = new Handover(parts, () => this.#proposer.roomMayBe());
 		this.#transfers = new Transfers(parts);
 		this.#reader = new Reader(parts, () => this.#stopped);
+		this.#memberChanges = new MemberChanges({
+			raft: parts.raft,
+			members: parts.members,
+			electionTimeoutMs: parts.settings.electionTimeoutMs,
+			now: () => parts.doors.clock.now(),
+			configure: (members) => parts.loop.configure(members),
+			log: (line) => this.log(line),
+		});
 		this.id = parts.settings.id;
 		this.group = parts.settings.group;
 		this.#admission = parts.wasOnProbation ? this.#newAdmission() : null;
@@ -112,6 +123,52 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	/** The committed log as an iterator, from disk or live, on any replica. Entries are copies. Errors: `Compacted`. */
 	tail(options: TailOptions = {}): AsyncGenerator<Entry, void, void> {
 		return tailOf(this, options);
+	}
+
+	/**
+	 * Changes who belongs to the cluster, in one step, and resolves once that is committed; voters change by joint
+	 * consensus. Leader only. Errors: `NotLeader`, `BadOption` (the members don't allow it), `ChangeRefused` (not now);
+	 * `UnknownOutcome`.
+	 */
+	changeMembers(change: MemberChange): Promise<Members> {
+		return this.#changeMembers(change);
+	}
+
+	/** Adds a replica that was opened with `join`: as a learner, which becomes a voter when it has caught up (`promote`,
+	 * default true). Resolves when that is done. Errors: as `changeMembers`. */
+	addMember(
+		member: { readonly id: number; readonly address: string; readonly priority?: number },
+		{ promote = true }: { readonly promote?: boolean } = {},
+	): Promise<Members> {
+		const { id } = member;
+		const add = [{ ...member, ...(promote && { promote }) }];
+		return this.#changeMembers({ add }, ({ voters }) => !promote || isIn(voters, id));
+	}
+
+	/** Makes a learner a voter, caught up or not. Errors: as `changeMembers`. */
+	promote(id: number): Promise<Members> {
+		return this.#changeMembers({ promote: [id] });
+	}
+
+	/** A leader that removes itself steps down once that is committed. Errors: as `changeMembers`. */
+	removeMember(id: number): Promise<Members> {
+		return this.#changeMembers({ remove: [id] });
+	}
+
+	/** Puts a replica that was opened with `join` in the place of another one, which may be dead: when the new one has
+	 * caught up, they swap in one change. Resolves when that is done. Errors: as `changeMembers`. */
+	replaceMember(
+		replaces: number,
+		member: { readonly id: number; readonly address: string; readonly priority?: number },
+	): Promise<Members> {
+		const { id } = member;
+		const add: Member[] = [{ ...member, promote: true, replaces }];
+		return this.#changeMembers({ add }, ({ voters }) => isIn(voters, id));
+	}
+
+	#changeMembers(change: MemberChange, isDone?: (members: Members) => boolean): Promise<Members> {
+		if (this.#stopped !== null) return Promise.reject(this.#stopped);
+		return this.#memberChanges.change(change, isDone);
 	}
 
 	/**
@@ -238,7 +295,22 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.emit('role', { role, term, leader });
 	}
 
+	configurationChanged(): void {
+		this.#parts.roster.update();
+	}
+
+	mustLeaveJoint(): void {
+		this.#memberChanges.leaveJoint();
+	}
+
+	ticked(): void {
+		const { roster } = this.#parts;
+		if (roster.isUnsettled) roster.update();
+		this.#memberChanges.tick();
+	}
+
 	leadershipLost(successor: number): void {
+		this.#memberChanges.lost('leadership was lost');
 		const { proposals, sessions, raft } = this.#parts;
 		sessions.forgetAccepted();
 		const isHandedOver = successor > 0 && raft.role !== Role.leader;
@@ -249,6 +321,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	}
 
 	commitAdvanced(): void {
+		this.#memberChanges.advanced();
 		if (this.#commitWaiters.length === 0) return;
 		const waiters = this.#commitWaiters;
 		this.#commitWaiters = [];
@@ -303,15 +376,13 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	#stopServing(why: Stopped): void {
 		this.#stopped = why;
-		const { loop, applier, proposals, reads, peers, streams, silence, snapshots, receiver } =
-			this.#parts;
+		const { loop, applier, proposals, reads, roster, snapshots, receiver } = this.#parts;
 		loop.stop();
 		snapshots.stop(why);
 		receiver.stop();
 		applier.stop();
-		silence?.close();
-		for (const stream of streams) stream.close();
-		for (const peer of peers) peer.close();
+		roster.close();
+		this.#memberChanges.lost('the replica stopped');
 		this.#transfers.stop(why);
 		this.#handover.stop();
 		proposals.fail(why, 'the replica stopped');
@@ -327,6 +398,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		try {
 			await listener?.close();
 			await this.#admission?.close();
+			await this.#parts.membersFile.close();
 			await log.close();
 			proposals.close();
 			window.truncate(0);
@@ -338,4 +410,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 			await lock.release();
 		}
 	}
+}
+
+function isIn(members: readonly Member[], id: number): boolean {
+	return members.some((member) => member.id === id);
 }

@@ -25,29 +25,26 @@ interface Watched {
 export class SilenceWatch {
 	readonly #clock: Clock;
 	readonly #silenceMs: number;
-	readonly #streams: readonly Watched[];
+	readonly #streams = new Map<PeerStream, Watched>();
 	readonly #expectsAnswers: () => boolean;
 	#timer: Timer | null = null;
 	#isClosed = false;
 
 	/** `expectsAnswers`: whether every peer that lives would be heard from now. A follower with a leader may have
 	 * nothing to hear from anybody else. */
-	constructor(
-		clock: Clock,
-		electionTimeoutMs: number,
-		streams: readonly PeerStream[],
-		expectsAnswers: () => boolean,
-	) {
+	constructor(clock: Clock, electionTimeoutMs: number, expectsAnswers: () => boolean) {
 		this.#clock = clock;
 		this.#silenceMs = Math.max(SILENCE_MS_MIN, 2 * electionTimeoutMs);
-		this.#streams = streams.map((stream) => ({
-			stream,
-			receivedBytes: 0,
-			silentMs: 0,
-			patience: 1,
-		}));
 		this.#expectsAnswers = expectsAnswers;
 		this.#arm();
+	}
+
+	watch(stream: PeerStream): void {
+		this.#streams.set(stream, { stream, receivedBytes: 0, silentMs: 0, patience: 1 });
+	}
+
+	forget(stream: PeerStream): void {
+		this.#streams.delete(stream);
 	}
 
 	close(): void {
@@ -60,7 +57,7 @@ export class SilenceWatch {
 			// A loop that was blocked first reads what came meanwhile, then judges.
 			this.#clock.afterPendingIo(() => {
 				if (this.#isClosed) return;
-				for (const watched of this.#streams) this.#look(watched);
+				for (const watched of this.#streams.values()) this.#look(watched);
 				this.#arm();
 			});
 		});

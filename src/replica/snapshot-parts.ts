@@ -4,6 +4,8 @@ import type { SnapshotStore } from '../log/snapshot-store.js';
 import type { Raft } from '../raft/raft.js';
 import type { Applier } from './applier.js';
 import type { Loop } from './loop.js';
+import type { MemberList } from './members.js';
+import { encodeIndexed } from './members-file.js';
 import type { LateReplica } from './open-log.js';
 import type { Settings } from './options.js';
 import type { Peer } from './peer.js';
@@ -31,6 +33,7 @@ export interface SnapshotNeeds {
 	readonly applier: Applier;
 	readonly sessions: Sessions;
 	readonly late: LateReplica;
+	readonly members: MemberList;
 	readonly logLine: (line: string) => void;
 }
 
@@ -40,7 +43,7 @@ export function newSnapshots(needs: SnapshotNeeds): Snapshots {
 		...needs,
 		clock: doors.clock,
 		everyBytes: settings.snapshotEveryBytes,
-		members: () => new Uint8Array(0),
+		members: () => encodeIndexed(needs.members.at(needs.applier.applied)),
 		events: {
 			taken: (snapshot) => late.replica?.snapshotTaken(snapshot),
 			log: logLine,
@@ -78,7 +81,7 @@ export function newSender(
 export function newReceiver(
 	{ settings, machine, store, raft, loop, applier, late, logLine }: SnapshotNeeds,
 	snapshots: Snapshots,
-	peers: readonly Peer[],
+	peerOf: (id: number) => Peer | undefined,
 ): SnapshotReceiver {
 	return new SnapshotReceiver({
 		group: settings.group,
@@ -92,7 +95,7 @@ export function newReceiver(
 		pendingBytesMax: 4 * sizesOf(settings).windowBytes,
 		isRestoring: () => applier.isRestoring,
 		send: (message) => {
-			peers.find(({ id }) => id === message.to)?.message(message);
+			peerOf(message.to)?.message(message);
 			loop.wake();
 		},
 		installed: (snapshot) => loop.installed(snapshot),

@@ -1,4 +1,5 @@
 import type { Stopped } from '../errors.js';
+import { isMember, isVoter } from '../raft/configuration.js';
 import { Role } from '../raft/types.js';
 import type { ReplicaParts } from './open.js';
 import type { PeerStatus, ReplicaStatus, RoleName, SnapshotStatus, Standing } from './types.js';
@@ -12,7 +13,7 @@ const ROLE_NAMES: Record<Role, RoleName> = {
 
 /** Gathers what a replica knows of itself. */
 export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaStatus {
-	const { settings, raft, log, applier, peers } = parts;
+	const { settings, raft, log, applier, roster, members } = parts;
 	return {
 		id: settings.id,
 		group: settings.group,
@@ -26,9 +27,14 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 		committed: raft.committed,
 		applied: applier.applied,
 		durability: settings.durability,
-		standing: standingOf(raft.probation),
+		standing: standingOf(parts),
 		snapshot: snapshotOf(parts),
-		peers: peers.map((peer): PeerStatus => {
+		members: {
+			...members.current,
+			index: members.index,
+			isPending: members.index > raft.committed || members.current.outgoing.length > 0,
+		},
+		peers: [...roster.peers.values()].map((peer): PeerStatus => {
 			const progress = raft.progress(peer.id);
 			return {
 				id: peer.id,
@@ -55,16 +61,18 @@ function snapshotOf({ snapshots, receiver, applier }: ReplicaParts): SnapshotSta
 	};
 }
 
-function standingOf(missing: readonly number[] | null): Standing {
-	if (missing === null) return 'voter';
-	return missing.length > 0 ? 'asking' : 'catching-up';
+function standingOf({ settings, raft }: ReplicaParts): Standing {
+	const { probation, configuration } = raft;
+	if (probation !== null) return probation.length > 0 ? 'asking' : 'catching-up';
+	if (isVoter(configuration, settings.id)) return 'voter';
+	return isMember(configuration, settings.id) ? 'learner' : 'no-member';
 }
 
 function countersOf(parts: ReplicaParts): Record<string, number> {
-	const { log, pool, window, proposals, reads, sessions, streams } = parts;
+	const { log, pool, window, proposals, reads, sessions, roster } = parts;
 	let receivedBytes = 0;
 	let movedBytes = 0;
-	for (const stream of streams) {
+	for (const stream of roster.streams.values()) {
 		receivedBytes += stream.counters.receivedBytes;
 		movedBytes += stream.counters.movedBytes;
 	}

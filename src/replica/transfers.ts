@@ -110,8 +110,8 @@ export class Transfers {
 	}
 
 	#requireReplica(target: number): void {
-		const { settings, peers } = this.#parts;
-		if (target === 0 || target === settings.id || peers.some(({ id }) => id === target)) return;
+		const { settings, roster } = this.#parts;
+		if (target === 0 || target === settings.id || roster.peers.has(target)) return;
 		throw new BadOption(`replica ${target} is not one of this cluster`);
 	}
 

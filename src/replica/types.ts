@@ -2,6 +2,7 @@
 import type { BatchView } from '../format/batch-view.js';
 import type { Doors } from '../io.js';
 import type { Limits } from '../limits.js';
+import type { Members } from './members.js';
 
 /**
  * What is replicated. Every replica applies the same entries in the same order; it must do the same with them:
@@ -51,8 +52,12 @@ export interface ReplicaOptions {
 	readonly id: number;
 	/** Where the log is kept. Made if it isn't there; locked while the replica is open. */
 	readonly dir: string;
-	/** Address (`host:port`) of every replica by id, this one included. */
+	/** Address (`host:port`) of every replica by id, this one included. Who belongs to the cluster is kept in the log as
+	 * soon as it changes for the first time; from then on only the addresses are taken from here. */
 	readonly peers: Readonly<Record<number, string>>;
+	/** This replica is new, and joins a cluster that is there: `peers` names the present members and itself. It takes part
+	 * as soon as it is added there (`Replica.addMember`). Default false. */
+	readonly join?: boolean;
 	readonly stateMachine: StateMachine;
 	/** Replicas of other clusters are turned away. Default `'millrace'`. */
 	readonly cluster?: string;
@@ -203,10 +208,10 @@ export interface PeerStatus {
 	readonly snapshot: SnapshotProgress | null;
 }
 
-/** A replica whose directory is new, or has lost a part of its log, may have forgotten votes and acknowledgements. It is
+/** `'learner'`, `'no-member'`: what the configuration says. A replica whose directory is new, or has lost a part of its log, may have forgotten votes and acknowledgements. It is
  * `'asking'` until it has heard from all its peers, then `'catching-up'` with the leader, then a `'voter'`. Nobody
  * needs to do anything, except to start those that it waits for (the log line names them). */
-export type Standing = 'voter' | 'asking' | 'catching-up';
+export type Standing = 'voter' | 'learner' | 'no-member' | 'asking' | 'catching-up';
 
 export interface ReplicaStatus {
 	readonly id: number;
@@ -226,6 +231,8 @@ export interface ReplicaStatus {
 	/** `'voter'`, or why this replica is none now: see `Standing`. */
 	readonly standing: Standing;
 	readonly snapshot: SnapshotStatus;
+	/** Who belongs to the cluster, as of the last configuration in this replica's log. */
+	readonly members: MembersStatus;
 	readonly peers: readonly PeerStatus[];
 	readonly counters: Readonly<Record<string, number>>;
 	/** Set once the replica has stopped for good. */
@@ -242,6 +249,14 @@ export interface AdminRequest {
 export type AdminReply =
 	| { readonly ok: true; readonly [field: string]: unknown }
 	| { readonly ok: false; readonly code: string; readonly message: string };
+
+/** The configuration in force. */
+export interface MembersStatus extends Members {
+	/** Of its entry; 0 = it is that of the option `peers`. */
+	readonly index: number;
+	/** It isn't committed, or a change of voters is under way. */
+	readonly isPending: boolean;
+}
 
 /** Events of a replica, by name. */
 export interface ReplicaEvents {

@@ -4,6 +4,7 @@ import {
 	emptyMessage,
 	MessageFrameKind,
 	type MessageNumbers,
+	messageBody,
 	messageLength,
 	messageVersion,
 	readMessage,
@@ -32,6 +33,8 @@ export interface Hello {
 	readonly to: number;
 	/** Of a replica: chosen by chance whenever it starts. What an earlier life said is void. 0 = a client. */
 	readonly life: number;
+	/** Of a replica: where it listens, for those who don't have it in their configuration yet. */
+	readonly address?: string;
 }
 
 /** A cluster's name as a number that fits a frame. */
@@ -43,7 +46,13 @@ export function clusterNumber(name: string): number {
 	return high * 0x1_0000_0000 + low;
 }
 
+/** Of a hello without an address. */
 export const HELLO_BYTES = messageLength(0);
+const ADDRESS_BYTES_MAX = 300;
+
+export function helloBytes({ address }: Hello): number {
+	return messageLength(address === undefined ? 0 : new TextEncoder().encode(address).length);
+}
 
 /** Writes a hello. @returns its length */
 export function writeHello(memory: Memory, at: number, hello: Hello): number {
@@ -54,7 +63,8 @@ export function writeHello(memory: Memory, at: number, hello: Hello): number {
 	message.context = hello.cluster;
 	message.hintIndex = hello.purpose;
 	message.hintTerm = hello.life;
-	return writeMessage(memory, at, message, 0, null, PROTOCOL_VERSION);
+	const address = hello.address === undefined ? null : new TextEncoder().encode(hello.address);
+	return writeMessage(memory, at, message, 0, address, PROTOCOL_VERSION);
 }
 
 /** Judges the first message of a connection. `expected` is what this end is; 0 in `from` = anybody.
@@ -78,6 +88,8 @@ export function readHello(
 	}
 	const purpose = message.hintIndex;
 	if (purpose !== Purpose.peer && purpose !== Purpose.client) return `unknown purpose ${purpose}`;
+	const address = messageBody(memory, at);
+	if (address.length > ADDRESS_BYTES_MAX) return 'its address is too long';
 	return {
 		purpose,
 		cluster: message.context,
@@ -85,5 +97,6 @@ export function readHello(
 		from: message.from,
 		to: message.to,
 		life: message.hintTerm,
+		...(address.length > 0 && { address: new TextDecoder().decode(address) }),
 	};
 }

@@ -139,7 +139,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
 		edits: [
 			{
 				file: 'leadership.ts',
-				find: 'if (!this.#reads.confirm(majorityReached(this.#values))) return;',
+				find: "if (!this.#reads.confirm(this.#quorums.reached('readRound', this.#reads.latest))) return;",
 				replace: 'if (!this.#reads.confirm(this.#reads.latest)) return;',
 			},
 		],
@@ -197,8 +197,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
 		edits: [
 			{
 				file: 'probation.ts',
-				find: 'this.#answers.size < this.#options.voters.length - 1',
-				replace: 'this.#answers.size < majorityOf(this.#options.voters.length) - 1',
+				find: 'return isComplete && hasSure(voters) && (outgoing.length === 0 || hasSure(outgoing));',
+				replace: 'return this.#answers.size >= majorityOf(voters.length) - 1;',
 			},
 		],
 	},

@@ -71,7 +71,7 @@ const BATCHES: [string, Uint8Array, Change, string][] = [
 	['a session of 2^52', BATCH, tooLarge(64), 'a number is out of range'],
 	['a sequence of 2^52', BATCH, tooLarge(72), 'a number is out of range'],
 	['a time of 2^64-1', BATCH, both(word(80, ~0), word(84, ~0)), 'a number is out of range'],
-	['an unknown kind', BATCH, byte(92, 2), 'unknown kind or flags'],
+	['an unknown kind', BATCH, byte(92, 3), 'unknown kind or flags'],
 	['a flag', BATCH, byte(93, 1), 'unknown kind or flags'],
 	['reserved bits', BATCH, byte(95, 0x80), 'unknown kind or flags'],
 	['a no-op with entries', BATCH, byte(92, 1), 'a no-op is one empty entry'],
@@ -86,7 +86,7 @@ const MESSAGES: [string, Uint8Array, Change, string][] = [
 	['a version outside a hello', MESSAGE, byte(38, 1), 'a version outside a hello'],
 	['batches outside an append', WITH_BODY, word(52, 1), 'batches outside an append'],
 	['a body on an append', WITH_BODY, byte(36, 1), 'a body where none belongs'],
-	['a body on a hello', WITH_BODY, byte(36, 16), 'a body where none belongs'],
+	['a body on the answer of one on probation', WITH_BODY, byte(36, 8), 'a body where none belongs'],
 	...[56, 64, 72, 80, 88, 96, 104].map((at): [string, Uint8Array, Change, string] => [
 		`2^52 at byte ${at}`,
 		MESSAGE,

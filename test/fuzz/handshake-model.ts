@@ -150,6 +150,8 @@ function hearBatch(model: PeerModel, append: AppendModel, view: DataView): boole
 	const index = number64(view, 48);
 	const follows = append.parent === -1 || view.getUint32(56, true) === append.parent;
 	const isOurs = view.getUint32(60, true) === HERE.group;
+	// No bytes by chance say who belongs to the group.
+	if (view.getUint8(92) === 2) return false;
 	if (!follows || !isOurs || index !== append.next || number64(view, 40) > append.term)
 		return false;
 	append.missing -= 1;

@@ -61,7 +61,8 @@ async function runAcceptor(stream: Uint8Array, dice: Dice): Promise<string> {
 		clock,
 		strangers: new Set(),
 		clients: new Set(),
-		isPeer: (id) => PEERS.includes(id),
+		refusal: ({ from }) =>
+			PEERS.includes(from) ? null : `replica ${from} is not one of this cluster`,
 		welcomePeer: () => ignored,
 		welcomeClient: (outbound, incoming) => new ClientService(backend, outbound, incoming),
 		log: (line) => lines.push(line),
@@ -158,7 +159,7 @@ async function runPeer(stream: Uint8Array, dice: Dice): Promise<string> {
 	const random = { next: () => 0.5, identifier: () => 1 };
 	const end = { network, clock, random, pool, limits: LIMITS, cluster, group, id, life: LIFE };
 	const peer = new PeerStream(
-		{ ...end, peer: PEER, address: ADDRESS, isPresent: isPresentLife },
+		{ ...end, peer: PEER, address: ADDRESS, isPresent: isPresentLife, ownAddress: 'here:1' },
 		{
 			received: ({ kind, rejected, term, index, logTerm }) =>
 				void events.push(messageEvent([kind, rejected, term, index, logTerm])),

@@ -27,6 +27,7 @@ export function isWelcome(frame: Uint8Array, here = HERE): boolean {
 		number64(view, 88) === here.cluster &&
 		view.getUint32(40, true) === here.group &&
 		(to === 0 || here.id === 0 || to === here.id) &&
+		view.getUint32(116, true) <= 300 &&
 		(purpose === 1 || purpose === 2)
 	);
 }

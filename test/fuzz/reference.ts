@@ -101,7 +101,7 @@ function isBatch(frame: Uint8Array, view: DataView): boolean {
 	if (word(36) !== payloadSum(frame.subarray(96))) return false;
 	if (!areSafe(view, [40, 48, 64, 72, 80])) return false;
 	const kind = word(92);
-	if (kind > 1 || (kind === 1 && (count !== 1 || payloadBytes !== 0))) return false;
+	if (kind > 2 || (kind !== 0 && count !== 1) || (kind === 1 && payloadBytes !== 0)) return false;
 	let before = 0;
 	for (let i = 0; i < count; i++) {
 		const entryEnd = word(endsAt + 4 + 4 * i);
@@ -126,7 +126,7 @@ function isMessage(frame: Uint8Array, view: DataView): boolean {
 	if (!KINDS.has(kind) || frame[37]! > 1) return false;
 	if (kind !== 16 && view.getUint16(38, true) !== 0) return false;
 	if (kind !== 1 && word(52) !== 0) return false;
-	if (kind <= 16 && bodyBytes !== 0) return false;
+	if (kind < 16 && bodyBytes !== 0) return false;
 	return (
 		areSafe(view, [56, 64, 72, 80, 88, 96, 104]) && isZero(frame, 120 + bodyBytes, frame.length)
 	);

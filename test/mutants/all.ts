@@ -1,6 +1,7 @@
 import { callerMutants } from './caller-mutants.js';
 import { formatMutants } from './format-mutants.js';
 import { logMutants } from './log-mutants.js';
+import { memberMutants } from './member-mutants.js';
 import type { Mutant, NotPlanted } from './mutant.js';
 import { probationMutants } from './probation-mutants.js';
 import { raftMutants } from './raft-mutants.js';
@@ -15,6 +16,7 @@ export const mutants: readonly Mutant[] = [
 	...readMutants,
 	...logMutants,
 	...probationMutants,
+	...memberMutants,
 	...formatMutants,
 	...replicaMutants,
 	...callerMutants,
@@ -23,9 +25,4 @@ export const mutants: readonly Mutant[] = [
 	...transferMutants,
 ];
 
-export const notPlanted: readonly NotPlanted[] = [
-	{
-		rule: 11,
-		why: 'the voters of a group are fixed when it is made; nothing changes membership yet.',
-	},
-];
+export const notPlanted: readonly NotPlanted[] = [];

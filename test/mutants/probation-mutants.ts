@@ -52,8 +52,8 @@ export const probationMutants: readonly Mutant[] = [
 		'not-all-are-asked',
 		24,
 		PROBATION,
-		'if (this.#answers.size < this.#options.voters.length - 1) return;',
-		'',
+		'return isComplete && hasSure(voters) && (outgoing.length === 0 || hasSure(outgoing));',
+		'return hasSure(voters) && (outgoing.length === 0 || hasSure(outgoing));',
 		tests(PROBATION_TEST, /^(?:asking|the bound|a new cluster)/),
 	),
 	mutant(
@@ -84,8 +84,8 @@ export const probationMutants: readonly Mutant[] = [
 		'the-unsure-vouch-for-each-other',
 		24,
 		PROBATION,
-		'if (!this.#isNewCluster && unsure > voters - majorityOf(voters)) return;',
-		'',
+		'ids.filter((id) => this.#isSure(id)).length >= majorityOf(ids.length);',
+		'ids.length > 0;',
 		tests(PROBATION_TEST, /^(?:a new cluster|the bound)/),
 	),
 	mutant(

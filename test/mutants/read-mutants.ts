@@ -35,7 +35,7 @@ export const readMutants: readonly Mutant[] = [
 		'read-without-quorum',
 		16,
 		LEADERSHIP,
-		'if (!this.#reads.confirm(majorityReached(this.#values))) return;',
+		"if (!this.#reads.confirm(this.#quorums.reached('readRound', this.#reads.latest))) return;",
 		'if (!this.#reads.confirm(this.#reads.latest)) return;',
 		tests(READS, /^rule 16:/),
 		seeds(800, /read saw/),
@@ -162,9 +162,9 @@ export const readMutants: readonly Mutant[] = [
 	mutant(
 		'lease-by-promises-of-the-past',
 		18,
-		LEADERSHIP,
-		'this.#values[i] = readRound === latest ? promisedMs : 0;',
-		'this.#values[i] = promisedMs + 0 * (readRound - latest);',
+		'src/raft/configuration.ts',
+		'else this.#values[i] = voter.readRound === round ? voter.promisedMs : 0;',
+		'else this.#values[i] = voter.promisedMs + 0 * round;',
 		tests(LEASES, /a majority, each to the very round/),
 	),
 	mutant(

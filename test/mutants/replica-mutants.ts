@@ -308,8 +308,8 @@ export const replicaMutants: readonly Mutant[] = [
 		'any-replica-is-a-peer',
 		[24, 31],
 		'src/replica/acceptor.ts',
-		'if (hello.purpose === Purpose.peer && !this.#host.isPeer(hello.from)) {',
-		'if (hello.from < 0) {',
+		'if (refusal !== null) return this.close(refusal);',
+		'',
 		tests(HOSTILE, /a replica that is none of this cluster/, 'a replica that is none'),
 	),
 ];

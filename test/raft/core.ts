@@ -1,3 +1,4 @@
+import type { Configuration } from '../../src/raft/configuration.js';
 import { Raft } from '../../src/raft/raft.js';
 import {
 	Input,
@@ -12,7 +13,7 @@ import { kindName, logOf, options, runsOf, timing } from './cluster.js';
 
 /** What a test says about a message; the rest is blank. Batches are [last index, term] each. */
 export type Said = Partial<Omit<Message, 'kind'>> & {
-	readonly batches?: readonly (readonly [number, number])[];
+	readonly batches?: readonly (readonly [number, number, Configuration?])[];
 };
 
 /** A message that came out: its kind's name, and whatever isn't blank, without the addresses. */
@@ -67,9 +68,11 @@ export class Core {
 		input.message.group = rest.group ?? 1;
 		input.message.to = rest.to ?? 1;
 		input.batchCount = batches.length;
-		for (const [i, [last, term]] of batches.entries()) {
+		input.configurations.length = 0;
+		for (const [i, [last, term, configuration]] of batches.entries()) {
 			input.batchLast[i] = last;
 			input.batchTerm[i] = term;
+			if (configuration !== undefined) input.configurations.push({ batch: i, configuration });
 		}
 		return this.#step(InputKind.message);
 	}
@@ -79,6 +82,13 @@ export class Core {
 		this.#input.count = count;
 		this.#step(InputKind.propose);
 		return this.output.firstIndex;
+	}
+
+	/** The index of the entry; 0 = refused. */
+	configure(configuration: Configuration): number {
+		this.#input.configuration = configuration;
+		this.#step(InputKind.configure);
+		return this.output.refused ? 0 : this.output.firstIndex;
 	}
 
 	send(peer: number, index: number, bytes = 1): Heard[] {

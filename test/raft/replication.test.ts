@@ -265,12 +265,20 @@ describe('terms of others', () => {
 		expect(core.output).toMatchObject({ role: Role.follower, leader: 2, roleChanged: true });
 	});
 
-	it('what others than the voters of this group say is ignored', () => {
+	it('what is for others, and what others than the members answer, is ignored', () => {
 		const core = new Core().follow(1);
 		for (const said of [{ group: 2 }, { to: 2 }]) {
 			expect(core.receive('append', 2, { term: 9, ...said })).toEqual([]);
 		}
-		expect(core.receive('append', 9, { term: 9 })).toEqual([]);
+		for (const kind of ['appendResponse', 'voteResponse', 'preVoteResponse'] as const) {
+			expect(core.receive(kind, 9, { term: 9, rejected: true })).toEqual([]);
+		}
 		expect(core.raft.term).toBe(1);
+	});
+
+	it('a leader may be in a configuration that this replica has yet to get', () => {
+		const core = new Core().follow(1);
+		core.receive('append', 9, { term: 9 });
+		expect(core.raft).toMatchObject({ term: 9, leader: 9 });
 	});
 });

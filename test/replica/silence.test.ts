@@ -18,8 +18,8 @@ function watch() {
 		stream.redials += 1;
 	};
 	const asked = { expects: true };
-	const streams = [stream as unknown as PeerStream];
-	const silence = new SilenceWatch(clock, 300, streams, () => asked.expects);
+	const silence = new SilenceWatch(clock, 300, () => asked.expects);
+	silence.watch(stream as unknown as PeerStream);
 	const pass = (milliseconds: number) => {
 		for (let rest = milliseconds; rest > 0; ) {
 			const { milliseconds: step, callback } = next!;

@@ -41,7 +41,13 @@ export async function openOrRepair(
 	const { directory } = settings;
 	const mustExist = (await readProbation(disk, directory)) === null;
 	try {
-		return await openLog(settings, doors, late, store, mustExist, false);
+		const log = await openLog(settings, doors, late, store, mustExist, false);
+		const { covered } = log.recovered;
+		if (covered !== null)
+			logLine(`${covered.message}: the snapshot has all of that, nothing is lost`);
+		if (store.damage !== null)
+			logLine(`${store.damage.message}: the log has all of that, nothing is lost`);
+		return log;
 	} catch (error) {
 		if (!(error instanceof Corruption) || !isRepairable(settings)) throw error;
 		logLine(`${error.message}: this will be fetched from the peers`);

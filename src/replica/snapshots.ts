@@ -87,6 +87,8 @@ export class Snapshots {
 
 	/** Once in each turn, when nothing is being applied: begins a snapshot if one is due or wanted. */
 	turn(): void {
+		// There is nothing to take one of, whatever lies in the log: who wants one waits.
+		if (this.#parts.applier.position.index === 0) return;
 		if (!this.#isAble || this.#taking !== null || this.#isStopped) return;
 		const isDue = this.#parts.log.writtenBytes - this.#writtenBytes >= this.#parts.everyBytes;
 		if (!isDue && !this.#isFullWanted) return;

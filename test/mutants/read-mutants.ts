@@ -149,6 +149,7 @@ export const readMutants: readonly Mutant[] = [
 		'this.#extendLease();\n',
 		'this.#lease?.roundBegan(now);\n\t\tthis.#extendLease();\n',
 		tests(LEASES, /counts from when the round began/),
+		tests(ATTACKS, /a lease read is not stale/, 'with answers that take'),
 	),
 	mutant(
 		'lease-without-drift',
@@ -200,6 +201,7 @@ export const readMutants: readonly Mutant[] = [
 		'const isBound = this.#leader !== 0 || this.#options.leaseDriftMax !== null;',
 		'const isBound = this.#leader !== 0;',
 		tests(LEASES, /gives its vote to nobody/),
+		tests(ATTACKS, /a lease read is not stale/, 'hears of a later term'),
 	),
 	mutant(
 		'promise-forgotten-in-the-candidates-term',
@@ -216,5 +218,6 @@ export const readMutants: readonly Mutant[] = [
 		'this.contactAt = Math.floor(options.now);',
 		'this.contactAt = Number.NEGATIVE_INFINITY;',
 		tests(LEASES, /nor after a restart/),
+		tests(ATTACKS, /a lease read is not stale/, 'when a voter restarts'),
 	),
 ];

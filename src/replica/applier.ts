@@ -77,9 +77,11 @@ export class Applier {
 		return this.#applied;
 	}
 
-	/** Nothing is under way: the state machine stands between two batches, at `position`. */
-	get isIdle(): boolean {
-		return !this.#isBusy && !this.#isStopped && this.#pending === null;
+	/** Nothing is under way: the state machine stands between two batches, at `position`. Not if it holds what comes behind
+	 * that, too, since an earlier life; nor before something was applied, for then the term there isn't known. */
+	get isBetween(): boolean {
+		const isKnown = this.#term > 0 && this.#applied >= this.#given;
+		return isKnown && !this.#isBusy && !this.#isStopped && this.#pending === null;
 	}
 
 	/** A snapshot is waiting to be restored, or is being restored. */

@@ -5,7 +5,6 @@ import { claimIdentity } from '../log/identity.js';
 import type { Log } from '../log/log.js';
 import { type ProbationReason, readProbation } from '../log/probation-file.js';
 import { SnapshotStore } from '../log/snapshot-store.js';
-import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Raft } from '../raft/raft.js';
 import { clusterNumber } from '../transport/hello.js';
 import { Accepted, type Guest, type Host } from './acceptor.js';
@@ -180,7 +179,7 @@ function assemble(
 		late.fail(error),
 	);
 	const life = doors.random.identifier();
-	const raft = newCore(settings, doors, log, store.latest, members, probation, life);
+	const raft = newCore(settings, doors, log, heldIndex ?? 0, members, probation, life);
 	const loop = new Loop({
 		clock: doors.clock,
 		raft,
@@ -252,14 +251,15 @@ function newCore(
 	settings: Settings,
 	doors: Doors,
 	log: Log,
-	snapshot: StoredSnapshot | null,
+	heldIndex: number,
 	members: MemberList,
 	probation: ProbationReason | null,
 	life: number,
 ): Raft {
 	const { recovered } = log;
-	// A snapshot may have become durable before its term: then nothing was promised in that.
-	const isBehind = snapshot !== null && recovered.term < snapshot.term;
+	// What the state machine was given was committed, and durable here. In a log that was damaged something else may lie
+	// there: something that was cut, and has come to light again.
+	const given = probation === null ? Math.min(heldIndex, recovered.end.index) : 0;
 	const others = everybodyIn(members.current).filter(({ id }) => id !== settings.id);
 	const isSolitary = others.length === 0;
 	if (isSolitary && probation === 'damaged') {
@@ -274,13 +274,13 @@ function newCore(
 		id: settings.id,
 		voters: [],
 		configurations: members.configurations,
-		term: isBehind ? snapshot.term : recovered.term,
-		vote: isBehind ? 0 : recovered.vote,
+		term: recovered.term,
+		vote: recovered.vote,
 		compactedIndex: recovered.base.index,
 		compactedTerm: recovered.base.term,
 		runs: recovered.runs,
 		lastIndex: recovered.end.index,
-		committed: Math.max(recovered.committed, recovered.base.index, snapshot?.index ?? 0),
+		committed: Math.max(recovered.committed, recovered.base.index, given),
 		life: Math.floor(life / 2),
 		leaseDriftMax: settings.leaseDriftMax,
 		probation:

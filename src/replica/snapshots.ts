@@ -2,7 +2,7 @@ import { DiskError, StateMachineFailed, Stopped, TooLarge } from '../errors.js';
 import type { Clock } from '../io.js';
 import type { Log } from '../log/log.js';
 import type { SnapshotStore } from '../log/snapshot-store.js';
-import type { StoredSnapshot } from '../log/snapshot-types.js';
+import type { SnapshotHead, StoredSnapshot } from '../log/snapshot-types.js';
 import type { SnapshotWriter } from '../log/snapshot-writer.js';
 import type { Applier } from './applier.js';
 import type { Sessions } from './sessions.js';
@@ -90,10 +90,12 @@ export class Snapshots {
 		// There is nothing to take one of, whatever lies in the log: who wants one waits.
 		if (this.#parts.applier.position.index === 0) return;
 		if (!this.#isAble || this.#taking !== null || this.#isStopped) return;
-		const isDue = this.#parts.log.writtenBytes - this.#writtenBytes >= this.#parts.everyBytes;
-		if (!isDue && !this.#isFullWanted) return;
-		if (!this.#parts.applier.isIdle || this.#parts.clock.now() < this.#retryAt) return;
-		this.#begin();
+		const { applier, log, clock, everyBytes } = this.#parts;
+		const isDue = log.writtenBytes - this.#writtenBytes >= everyBytes;
+		if ((!isDue && !this.#isFullWanted) || !applier.isBetween) return;
+		if (!this.#isEnough(applier.applied)) {
+			if (clock.now() >= this.#retryAt) this.#begin();
+		} else if (this.#isFullWanted) this.#settle(this.latest!);
 	}
 
 	/** A follower needs the state. @returns the latest snapshot if it has that; else one is begun */
@@ -136,10 +138,6 @@ export class Snapshots {
 		this.#waiters = [];
 		this.#isFullWanted = false;
 		this.#writtenBytes = log.writtenBytes;
-		if (this.#isEnough(index, isFull)) {
-			for (const waiter of waiters) waiter.resolve(this.latest!);
-			return;
-		}
 		let source: Source | null = null;
 		try {
 			if (isFull) source = sourceOf(this.#parts.machine);
@@ -147,62 +145,71 @@ export class Snapshots {
 			return this.#parts.events.fail(blamed(index, error));
 		}
 		const head = { index, term, checksum, time, isFull, members: members() };
-		this.#taking = this.#write({ ...head, sessions: sessions.save(applier.given) }, source, waiters)
-			.catch((error: Error) => this.#parts.events.fail(error))
-			.finally(() => {
-				this.#taking = null;
-				this.#writer = null;
-				this.#parts.events.wake();
-			});
+		const whole = { ...head, sessions: sessions.save(applier.given) };
+		this.#taking = this.#write(whole, source, waiters).finally(() => {
+			this.#taking = null;
+			this.#writer = null;
+			this.#parts.events.wake();
+		});
 	}
 
-	/** Nothing was applied since the latest, or a newer one came from a leader and is being restored. */
-	#isEnough(index: number, isFull: boolean): boolean {
+	/** Nothing was applied since the latest, or that is ahead: it came from a leader. */
+	#isEnough(applied: number): boolean {
 		const { latest } = this;
-		return latest !== null && latest.index >= index && (latest.isFull || !isFull);
+		return latest !== null && latest.index >= applied && (latest.isFull || !this.#isFullWanted);
+	}
+
+	#settle(latest: StoredSnapshot): void {
+		const waiters = this.#waiters;
+		this.#waiters = [];
+		this.#isFullWanted = false;
+		for (const waiter of waiters) waiter.resolve(latest);
 	}
 
 	async #write(
-		head: Parameters<SnapshotStore['begin']>[0],
+		head: SnapshotHead,
 		source: Source | null,
 		waiters: readonly Waiter[],
 	): Promise<void> {
-		const { store, events, clock } = this.#parts;
+		const { events, clock } = this.#parts;
 		try {
-			const writer = await store.begin(head);
-			this.#writer = writer;
-			try {
-				if (source !== null) await this.#drain(source, writer, head.index);
-				const stored = await this.publish(() => writer.finish());
-				events.taken(stored);
-				for (const waiter of waiters) waiter.resolve(stored);
-			} catch (error) {
-				await writer.abandon();
-				throw error;
-			}
+			const stored = await this.#store(head, source);
+			events.taken(stored);
+			for (const waiter of waiters) waiter.resolve(stored);
 		} catch (error) {
 			for (const waiter of waiters) waiter.reject(error as Error);
-			if (this.#isStopped) return;
-			if (!isNoSpace(error)) throw error;
+			if (this.#isStopped || error instanceof Stopped) return;
+			if (!isNoSpace(error)) return events.fail(error as Error);
 			events.log(`no snapshot could be taken: ${error.message}`);
 			this.#retryAt = clock.now() + RETRY_MS;
 			this.#writtenBytes -= this.#parts.everyBytes;
 		}
 	}
 
-	async #drain({ first, rest }: Source, writer: SnapshotWriter, index: number): Promise<void> {
-		let isDrained = false;
+	async #store(head: SnapshotHead, source: Source | null): Promise<StoredSnapshot> {
+		const { store, events } = this.#parts;
+		const writer = await store.begin(head);
+		this.#writer = writer;
 		try {
-			for (let drawn = await blaming(index, () => first); ; ) {
-				isDrained = drawn.done === true;
-				if (isDrained) return;
-				if (this.#isStopped) throw new Stopped('it was closed');
-				await this.#writeChunk(writer, drawn.value, index);
-				drawn = await blaming(index, () => rest.next());
-			}
+			if (source !== null) await this.#drain(source, writer, head.index);
+			return await this.publish(() => writer.finish());
+		} catch (error) {
+			// A state machine that fails stops its replica at once, whatever the disk does.
+			if (error instanceof StateMachineFailed) events.fail(error);
+			await writer.abandon();
+			throw error;
 		} finally {
-			// Whoever holds something for its reader lets go of it.
-			if (!isDrained) await blaming(index, () => rest.return?.()).catch(() => {});
+			// Whoever keeps something for its reader lets go of it; nobody waits for that.
+			if (source !== null) blaming(head.index, () => source.rest.return?.()).catch(() => {});
+		}
+	}
+
+	async #drain({ first, rest }: Source, writer: SnapshotWriter, index: number): Promise<void> {
+		let drawn = await blaming(index, () => first);
+		while (drawn.done !== true) {
+			if (this.#isStopped) throw new Stopped('it was closed');
+			await this.#writeChunk(writer, drawn.value, index);
+			drawn = await blaming(index, () => rest.next());
 		}
 	}
 
@@ -249,7 +256,10 @@ function sourceOf(machine: StateMachine): Source {
 	const chunks = machine.snapshot!();
 	const rest =
 		Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
-	return { first: rest.next(), rest };
+	const first = rest.next();
+	// Whoever draws the first chunk hears of a failure; it may be a while.
+	if (first instanceof Promise) first.catch(() => {});
+	return { first, rest };
 }
 
 function blamed(index: number, error: unknown): StateMachineFailed {

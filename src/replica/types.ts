@@ -31,7 +31,7 @@ export interface StateMachine {
 	 *
 	 * With it the log is bounded: once a snapshot is durable, the log it stands for is dropped.
 	 */
-	snapshot?(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+	snapshot?: (() => Iterable<Uint8Array> | AsyncIterable<Uint8Array>) | undefined;
 	/**
 	 * Replaces all state by what `snapshot` handed out, here or on another replica, in the same chunks. `index` is the last
 	 * entry that is in it. Nothing is applied before it has resolved; until then, queries may come.
@@ -40,7 +40,7 @@ export interface StateMachine {
 	 * middle of it `open` returns the old index, with the old state, or `index`, with the new one. What `apply` has
 	 * returned from, and what `restore` has, must be durable by then: the log before it is dropped.
 	 */
-	restore?(chunks: AsyncIterable<Uint8Array>, index: number): Promise<void>;
+	restore?: ((chunks: AsyncIterable<Uint8Array>, index: number) => Promise<void>) | undefined;
 	/** Answers `Replica.read` and remote reads (whose query and answer are bytes). Must change nothing. */
 	query?(query: unknown): unknown;
 	/** Lets go of what it holds. */

@@ -1,5 +1,5 @@
 import { Corruption, DiskError, StateMachineFailed } from '../../src/errors.js';
-import type { Recovered } from '../../src/log/types.js';
+import type { LogPosition, Recovered } from '../../src/log/types.js';
 import { open, type ReplicaParts } from '../../src/replica/open.js';
 import type { Replica } from '../../src/replica/replica.js';
 import type { Cluster } from './cluster.js';
@@ -22,7 +22,7 @@ const THROW_MS = 50;
 export class ClusterNode implements Watched {
 	readonly id: number;
 	readonly machine: Machine;
-	readonly witness = new DiskWitness();
+	readonly witness = new DiskWitness((index) => this.#cluster.judge.upTo(index));
 	/** What its disk did to what was durable. */
 	readonly damage: DiskDamage;
 	parts: ReplicaParts | null = null;
@@ -60,6 +60,9 @@ export class ClusterNode implements Watched {
 		lost: 0,
 		misdirected: 0,
 		throws: 0,
+		/** Snapshots taken, and those that came from a leader. */
+		taken: 0,
+		installed: 0,
 		closes: 0,
 		tornBytes: 0,
 		recycled: 0,
@@ -74,7 +77,7 @@ export class ClusterNode implements Watched {
 		this.machine = cluster.world.machine(`r${id}`);
 		this.#random = cluster.world.random.fork(`node ${id}`);
 		this.machine.clock.rate = cluster.plan.clockRates[id - 1]!;
-		this.kept = cluster.plan.retainBytes === Number.POSITIVE_INFINITY ? null : { index: 0 };
+		this.kept = cluster.plan.keeps ? { index: 0 } : null;
 		const guard = (work: () => void) => cluster.ledger.guard(work);
 		const isOs = cluster.plan.durability === 'os';
 		const { disk } = this.machine;
@@ -133,6 +136,8 @@ export class ClusterNode implements Watched {
 				if (life !== this.life) return;
 				this.replica = replica;
 				replica.on('stopped', (error) => this.#stopped(error));
+				replica.on('snapshot', ({ index }) => this.#judgeSnapshot(index, 'taken'));
+				replica.on('installed', ({ index }) => this.#judgeSnapshot(index, 'installed'));
 			},
 			(error: Error) => this.#failedToOpen(error),
 		);
@@ -142,7 +147,10 @@ export class ClusterNode implements Watched {
 		const { plan, ledger } = this.#cluster;
 		const random = this.#random.fork(this.life);
 		const { limits, electionTimeoutMs, heartbeatMs, retainBytes, slowApplyChance } = plan;
-		const recorder = new Recorder(ledger, doors.clock, random, this.kept, slowApplyChance);
+		const { snapshotEveryBytes, snapshotBytesPerSecond } = plan;
+		const slowChance = this.#cluster.hasSnapshots ? plan.slowSnapshotChance : null;
+		const { clock } = doors;
+		const recorder = new Recorder(ledger, clock, random, this.kept, slowApplyChance, slowChance);
 		this.#machine = this.#faulty(new FaultyMachine(recorder, doors.clock, ledger.guard), doors);
 		return open(
 			{
@@ -157,13 +165,22 @@ export class ClusterNode implements Watched {
 				...(plan.leaseDriftMax === null
 					? {}
 					: { leaseReads: { clockDriftMax: plan.leaseDriftMax } }),
-				...(this.kept === null ? {} : { retainBytes }),
+				retainBytes,
+				snapshotEveryBytes,
+				snapshotBytesPerSecond,
 				limits,
 				log: (line) => this.#cluster.note(`r${this.id}: ${line}`),
 			},
 			doors,
 			(parts) => this.#assembled(parts),
 		);
+	}
+
+	#judgeSnapshot(index: number, how: 'taken' | 'installed'): void {
+		this.seen[how] += 1;
+		const latest = this.parts?.store.latest;
+		if (latest?.index !== index) return;
+		this.#cluster.ledger.guard(() => this.#cluster.judge.demandCommitted(this.id, latest));
 	}
 
 	/** Rule 33: a throw stops its replica, at once. */
@@ -195,19 +212,24 @@ export class ClusterNode implements Watched {
 		const isTooFull = this.parts === null && error instanceof DiskError && error.errno === 'ENOSPC';
 		if (error instanceof DiskError) return this.mayFail || isTooFull;
 		if (error instanceof Corruption) return this.damage.explains(error);
-		const threwAt = this.#machine?.threwAt ?? 0;
-		return error instanceof StateMachineFailed && threwAt > 0 && error.index === threwAt;
+		const { threwAt = 0, hasThrownElsewhere = false } = this.#machine ?? {};
+		if (!(error instanceof StateMachineFailed)) return false;
+		return hasThrownElsewhere || (threwAt > 0 && error.index === threwAt);
 	}
 
 	/** Everything is recovered, nothing has been done yet. */
 	#assembled(parts: ReplicaParts): void {
 		const { recovered } = parts.log;
 		this.#cluster.ledger.guard(() => {
-			let fault = this.witness.recovered(recovered);
+			const { latest } = parts.store;
+			if (latest !== null) this.#cluster.judge.demandCommitted(this.id, latest);
+			let fault = this.witness.recovered(recovered, latest);
+			// What the snapshot stands for may be damaged in the log: it went.
+			if (recovered.covered !== null) this.damage.forget();
 			const { isLive } = this.damage;
 			const mayForget = this.#cluster.plan.repairs && this.damage.isDamaged;
 			if (mayForget && parts.wasOnProbation && (fault !== null || isLive)) {
-				fault = this.#repairs(recovered);
+				fault = this.#repairs(recovered, latest);
 			} else {
 				demand(!isLive, `replica ${this.id} takes what is damaged`);
 				// It was where nothing lies.
@@ -222,12 +244,12 @@ export class ClusterNode implements Watched {
 	}
 
 	/** It has set aside what was damaged. @returns what is wrong with the rest */
-	#repairs({ end, ...rest }: Recovered): string | null {
+	#repairs({ end, ...rest }: Recovered, snapshot: LogPosition | null): string | null {
 		this.seen.repairs += 1;
 		this.#cluster.note(`r${this.id} goes on from ${end.index}`);
 		this.#forgets();
 		this.damage.forget();
-		return this.witness.forgot({ end, ...rest });
+		return this.witness.forgot({ end, ...rest }, snapshot);
 	}
 
 	/** It may have promised what it doesn't know. */
@@ -244,7 +266,9 @@ export class ClusterNode implements Watched {
 		this.witness.wiped();
 		this.damage.forget();
 		this.#forgets();
-		if (isMachineToo && this.kept !== null) this.kept.index = 0;
+		if (!isMachineToo || this.kept === null) return;
+		this.kept.index = 0;
+		delete this.kept.store;
 	}
 
 	/** Its disk is damaged, or it may have forgotten something and hasn't got it back. */

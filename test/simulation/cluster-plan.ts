@@ -30,14 +30,23 @@ export const faultNames = [
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
+const never = Number.POSITIVE_INFINITY;
+
 /** What a seed makes of a cluster. */
 export interface Plan {
 	readonly replicas: number;
 	readonly limits: Limits;
 	readonly electionTimeoutMs: number;
 	readonly heartbeatMs: number;
-	/** Infinite: the whole log is kept, and state machines live in memory. */
+	/** Infinite, without snapshots: the whole log is kept. */
 	readonly retainBytes: number;
+	/** State machines keep their state on disk. */
+	readonly keeps: boolean;
+	/** Infinite: state machines have no snapshots. */
+	readonly snapshotEveryBytes: number;
+	readonly snapshotBytesPerSecond: number;
+	/** For each chunk that is handed out or restored: the chance that it takes a while. */
+	readonly slowSnapshotChance: number;
 	readonly slowApplyChance: number;
 	/** Mean ms from one fault of the kind to the next; infinite = never. */
 	readonly faults: ReadonlyMap<FaultName, number>;
@@ -70,11 +79,15 @@ export function drawPlan(random: SimulatedRandom): Plan {
 	const pick = <T>(values: readonly T[]): T => values[random.below(values.length)]!;
 	const replicas = pick([3, 3, 3, 3, 3, 3, 3, 5, 2, 1]);
 	// What is long costs time and finds little: the longest only now and then, for what depends on length.
-	const slabBytes = pick([16_384, 16_384, 32_768, 65_536, 131_072]);
+	const hasSnapshots = random.chance(0.6);
+	// So little is kept that whoever is away for a while needs a snapshot.
+	const isTight = hasSnapshots && random.chance(0.5);
+	const slabBytes = isTight ? 16_384 : pick([16_384, 16_384, 32_768, 65_536, 131_072]);
 	const frameBytes = slabBytes / 2;
 	const slabsMax = pick([24, 32, 64]);
 	const heartbeatMs = pick([50, 100]);
-	const retainBytes = random.chance(0.3) ? pick([2, 4, 8]) * 65_536 : Number.POSITIVE_INFINITY;
+	const isBounded = hasSnapshots || random.chance(0.3);
+	const retainBytes = isBounded ? pick(isTight ? [0] : [2, 4, 8]) * 65_536 : never;
 	const limits: Limits = {
 		...DEFAULT_LIMITS,
 		slabBytes,
@@ -93,7 +106,7 @@ export function drawPlan(random: SimulatedRandom): Plan {
 		readsMax: 64,
 		clientBytesMax: 65_536,
 		sessionsMax: 1000,
-		segmentBytes: frameBytes + pick([8192, frameBytes, 3 * frameBytes]),
+		segmentBytes: frameBytes + (isTight ? 8192 : pick([8192, frameBytes, 3 * frameBytes])),
 		segmentsAhead: pick([1, 2]),
 		freeBytesMin: 4096,
 	};
@@ -102,6 +115,7 @@ export function drawPlan(random: SimulatedRandom): Plan {
 	// From 0.9 to 1.1 times the right rate is 18.2 % at most.
 	const leaseDriftMax = random.chance(0.6) ? 0.19 : null;
 	if (leaseDriftMax !== null) faults.set('clock-step', Number.POSITIVE_INFINITY);
+	const isSlow = random.chance(0.4);
 	return {
 		replicas,
 		limits,
@@ -111,13 +125,17 @@ export function drawPlan(random: SimulatedRandom): Plan {
 		heartbeatMs,
 		electionTimeoutMs: 300,
 		retainBytes,
+		keeps: isBounded && (!hasSnapshots || random.chance(0.4)),
+		snapshotEveryBytes: hasSnapshots ? pick(isTight ? [1, 8] : [16, 64, 256]) * 1024 : never,
+		snapshotBytesPerSecond: random.chance(0.3) ? random.between(10_000, 200_000) : never,
+		slowSnapshotChance: isSlow ? random.next() : 0,
 		slowApplyChance: random.chance(0.3) ? random.next() * 0.3 : 0,
 		faults,
 		leaseDriftMax,
 		leaderChance: pick([0, 0.3, 0.7]),
-		callEveryMs: pick([4, 15, 40]),
+		callEveryMs: pick(isTight ? [2, 4, 15] : [4, 15, 40]),
 		burstMax: pick([1, 4, 20]),
-		entryBytesMax: pick([200, 2000, frameBytes - 4096]),
+		entryBytesMax: pick([isTight ? 1000 : 200, 2000, frameBytes - 4096]),
 		remoteClients: random.below(3),
 		tails: random.below(3),
 		cutChance: random.chance(0.3) ? random.next() * 0.003 : 0,

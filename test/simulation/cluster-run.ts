@@ -81,6 +81,7 @@ class Run {
 		await this.#agree('after everything is healed');
 		if (!this.#isStranded()) {
 			await this.#settle();
+			await this.#demandBounded();
 			await this.#losePower();
 		}
 		if (this.#isStranded()) this.#cluster.seen.stranded += 1;
@@ -126,6 +127,21 @@ class Run {
 		demand(this.#cluster.world.now <= deadline, 'it was in time');
 	}
 
+	/** Nobody lags and nothing more is proposed: with snapshots, the log is about as short as it was asked to be. A batch
+	 * that doesn't fit the rest of a segment leaves that unused, and a log that was cut can't begin with the segments that
+	 * were begun behind the cut. */
+	async #demandBounded(): Promise<void> {
+		const { nodes, plan, hasSnapshots } = this.#cluster;
+		if (!hasSnapshots) return;
+		const { segmentBytes } = plan.limits;
+		const most = plan.retainBytes + 2 * plan.snapshotEveryBytes + 8 * segmentBytes;
+		const isBounded = await this.#until(
+			() => nodes.every(({ parts }) => parts !== null && parts.log.liveBytes <= most),
+			RECOVERY_MS,
+		);
+		demand(isBounded, () => `a log is not bounded by ${most} bytes: ${this.#describe()}`);
+	}
+
 	/** Every call comes to an end. */
 	async #settle(): Promise<void> {
 		const isSettled = await this.#until(() => this.#clients.isSettled, RECOVERY_MS);
@@ -143,7 +159,7 @@ class Run {
 	#isStranded(): boolean {
 		const { nodes } = this.#cluster;
 		const leader = nodes.find((node) => node.isLeader)?.parts;
-		if (leader == null || leader.log.base.index === 0) return false;
+		if (this.#cluster.hasSnapshots || leader == null || leader.log.base.index === 0) return false;
 		const behind = nodes.filter(({ id }) => leader.raft.needsSnapshot(id));
 		return behind.length >= nodes.length / 2;
 	}
@@ -155,7 +171,7 @@ class Run {
 		if (parts === null) return false;
 		const leader = nodes.find((node) => node.isLeader)?.parts;
 		if (leader == null) return false;
-		if (leader.raft.needsSnapshot(id)) return true;
+		if (!this.#cluster.hasSnapshots && leader.raft.needsSnapshot(id)) return true;
 		return parts.raft.probation === null && parts.applier.applied >= ledger.acknowledged;
 	}
 
@@ -187,6 +203,7 @@ class Run {
 			return (
 				`${id}: role ${raft.role} term ${raft.term} leader ${raft.leader} last ${raft.lastIndex} persisted ` +
 				`${raft.persisted} committed ${raft.committed} applied ${applier.applied} slabs ${pool.available} ` +
+				`log ${parts.log.base.index} + ${parts.log.liveBytes} bytes, ${JSON.stringify(replica?.status().snapshot)} ` +
 				`${replica?.stopped?.message ?? ''}`
 			);
 		});

@@ -16,7 +16,7 @@ import {
 	readFlushMark,
 	SEGMENT_HEADER_BYTES,
 } from '../../src/format/segment-frames.js';
-import type { Recovered } from '../../src/log/types.js';
+import type { LogPosition, Recovered } from '../../src/log/types.js';
 
 /** One batch as it lies in a log. The checksum covers the parent's, so it stands for all that is before it. */
 export interface SeenBatch {
@@ -43,8 +43,9 @@ export function seenBatch(memory: Memory, offset: number): SeenBatch {
 interface Flush {
 	readonly term: number;
 	readonly vote: number;
-	/** The log's end before the batches: what lay behind it is cut. */
+	/** The log's end before the batches, and its checksum: what lay behind it is cut. */
 	readonly index: number;
+	readonly parent: number;
 	readonly batches: readonly SeenBatch[];
 }
 
@@ -57,14 +58,14 @@ export function readFlush(bytes: Uint8Array): Flush | null {
 	memory.bytes.set(bytes);
 	const at = isSegmentHeader(memory, 0) ? SEGMENT_HEADER_BYTES : 0;
 	if (!isFlushMark(memory, at)) return null;
-	const { term, vote, index } = readFlushMark(memory, at);
+	const { term, vote, index, parent } = readFlushMark(memory, at);
 	const batches: SeenBatch[] = [];
 	let offset = at + FLUSH_MARK_BYTES;
 	while (offset < bytes.length && isBatch(memory, offset)) {
 		batches.push(seenBatch(memory, offset));
 		offset += frameLength(memory, offset);
 	}
-	return { term, vote, index, batches };
+	return { term, vote, index, parent, batches };
 }
 
 /**
@@ -84,6 +85,12 @@ export class DiskWitness {
 	/** A flush that was under way when the power failed: nobody knows whether it is there as a whole. */
 	#torn: Flush | null = null;
 
+	/** `committedUpTo`: what is committed everywhere, up to an index, as the judge knows it. */
+	constructor(committedUpTo: (index: number) => readonly SeenBatch[] = () => []) {
+		this.#committedUpTo = committedUpTo;
+	}
+	readonly #committedUpTo: (index: number) => readonly SeenBatch[];
+
 	get last(): SeenBatch | undefined {
 		return this.batches.at(-1);
 	}
@@ -93,8 +100,11 @@ export class DiskWitness {
 		const flush = readFlush(bytes);
 		if (flush === null) return 'a flush begins with its mark';
 		if (flush.term < this.term) return 'a durable term goes back';
+		const { length } = flush.batches;
 		this.#add(flush);
-		return null;
+		const before = this.batches.at(-1 - length);
+		const isChild = (before?.last ?? 0) === flush.index && (before?.checksum ?? 0) === flush.parent;
+		return isChild ? null : `a log goes on behind ${flush.index}, where it never was`;
 	}
 
 	/** A write to a segment that came to nothing, or to a part, or to all of it. */
@@ -102,18 +112,18 @@ export class DiskWitness {
 		this.#torn = readFlush(bytes);
 	}
 
-	/** A replica has read its log. @returns what it should have found, if it didn't */
-	recovered(recovered: Recovered): string | null {
+	/** A replica has read its log, and has this snapshot. @returns what it should have found, if it didn't */
+	recovered(recovered: Recovered, snapshot: LogPosition | null): string | null {
 		const torn = this.#torn;
 		this.#torn = null;
-		if (this.#isWhat(recovered)) return null;
+		if (this.#isWhat(recovered, snapshot) || this.#isBehind(recovered, snapshot)) return null;
 		// Of a torn flush, recovery keeps the batches before the damage.
 		for (let kept = 0; torn !== null && kept <= torn.batches.length; kept++) {
 			const part = { ...torn, batches: torn.batches.slice(0, kept) };
 			this.#apply(part);
-			if (!this.#isWhat(recovered)) continue;
-			this.#flushes.push(part);
-			return null;
+			const isIt = this.#isWhat(recovered, snapshot);
+			if (isIt) this.#flushes.push(part);
+			if (isIt || this.#isBehind(recovered, snapshot)) return null;
 		}
 		const { end, term, vote } = recovered;
 		return (
@@ -124,21 +134,34 @@ export class DiskWitness {
 
 	/** A part of the disk was damaged, and its replica goes on with what it has of the rest.
 	 * @returns what is wrong with that, if it isn't what the log was like at some time */
-	forgot(recovered: Recovered): string | null {
+	forgot(recovered: Recovered, snapshot: LogPosition | null): string | null {
 		const flushes = this.#flushes;
 		this.wiped();
 		for (const flush of flushes) {
-			if (this.#isWhat(recovered)) return null;
+			if (this.#isWhat(recovered, snapshot) || this.#isBehind(recovered, snapshot)) return null;
 			for (let kept = 0; kept < flush.batches.length; kept++) {
 				const part = { ...flush, batches: flush.batches.slice(0, kept) };
 				this.#apply(part);
-				if (!this.#isWhat(recovered)) continue;
-				this.#flushes.push(part);
-				return null;
+				const isIt = this.#isWhat(recovered, snapshot);
+				if (isIt) this.#flushes.push(part);
+				if (isIt || this.#isBehind(recovered, snapshot)) return null;
 			}
 			this.#add(flush);
 		}
-		return this.#isWhat(recovered) ? null : 'goes on with what its log never was';
+		const isIt = this.#isWhat(recovered, snapshot) || this.#isBehind(recovered, snapshot);
+		const { end, term, vote } = recovered;
+		const was = `(${end.index}, checksum ${end.checksum}), term ${term}, vote ${vote}`;
+		return isIt ? null : `goes on with what its log never was: ${was}; ${JSON.stringify(snapshot)}`;
+	}
+
+	/** Where the log lacks what its snapshot ends with, it is empty behind that. What it is then is what counts. */
+	#isBehind({ end, term, vote }: Recovered, snapshot: LogPosition | null): boolean {
+		if (snapshot === null || end.index !== snapshot.index) return false;
+		if (end.checksum !== snapshot.checksum) return false;
+		if (this.find(end.index)?.checksum === end.checksum) return false;
+		if (!this.#isHardState(term, vote, snapshot)) return false;
+		this.#add({ term, vote, index: end.index, parent: end.checksum, batches: [] });
+		return true;
 	}
 
 	/** All of the disk is lost. */
@@ -179,15 +202,28 @@ export class DiskWitness {
 		return batch !== undefined && batch.first <= index && index <= batch.last ? batch : undefined;
 	}
 
-	#isWhat({ end, term, vote }: Recovered): boolean {
+	#isWhat({ end, term, vote }: Recovered, snapshot: LogPosition | null): boolean {
 		const isSameEnd =
 			(this.last?.last ?? 0) === end.index &&
 			(this.last?.checksum ?? end.checksum) === end.checksum;
-		return isSameEnd && this.term === term && this.vote === vote;
+		return isSameEnd && this.#isHardState(term, vote, snapshot);
+	}
+
+	/** A snapshot may be durable before its term is: then nothing was promised in that. */
+	#isHardState(term: number, vote: number, snapshot: LogPosition | null): boolean {
+		if (term === this.term && vote === this.vote) return true;
+		if (snapshot === null || term !== snapshot.term || term < this.term || vote !== 0) return false;
+		this.term = term;
+		this.vote = 0;
+		return true;
 	}
 
 	#apply(flush: Flush): void {
 		while ((this.last?.last ?? 0) > flush.index) this.batches.pop();
+		const isChild =
+			(this.last?.last ?? 0) === flush.index && (this.last?.checksum ?? 0) === flush.parent;
+		// The log begins anew behind a snapshot, which stands for what is committed.
+		if (!isChild) this.batches = [...this.#committedUpTo(flush.index)];
 		this.batches.push(...flush.batches);
 		this.term = flush.term;
 		this.vote = flush.vote;

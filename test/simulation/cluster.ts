@@ -10,7 +10,7 @@ import { MessageKind } from '../../src/raft/types.js';
 import { ClientHistory } from './client-history.js';
 import { addressOf, ClusterNode } from './cluster-node.js';
 import type { Plan } from './cluster-plan.js';
-import { batchAt, demand, Judge } from './invariants.js';
+import { batchAt, demand, Judge, snapshotIndexOf } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
 import { Ledger } from './workload.js';
 import type { World } from './world.js';
@@ -71,6 +71,10 @@ export class Cluster {
 		this.judge.look();
 	}
 
+	get hasSnapshots(): boolean {
+		return this.plan.snapshotEveryBytes !== Number.POSITIVE_INFINITY;
+	}
+
 	get names(): string[] {
 		return this.nodes.map((node) => node.name);
 	}
@@ -123,14 +127,15 @@ export class Cluster {
 		this.#scratch.bytes.set(slice);
 		if (!isMessage(this.#scratch, 0)) return false;
 		readMessage(this.#scratch, 0, this.#message);
-		if (this.#message.kind > MessageKind.transfer) return false;
+		if (this.#message.kind > MessageKind.snapshotResponse) return false;
 		if (this.#message.kind <= MessageKind.voteResponse)
 			this.ledger.guard(() => this.#judgeMessage(sender));
 		return messageBatches(this.#scratch, 0) === 0;
 	}
 
 	/** Rules 1, 2 and 5: what a replica says is what its disk holds. */
-	#judgeMessage({ id, witness }: ClusterNode): void {
+	#judgeMessage(sender: ClusterNode): void {
+		const { id, witness } = sender;
 		const { kind, term, rejected, to, index } = this.#message;
 		const isPromise =
 			kind !== MessageKind.preVote && (kind !== MessageKind.preVoteResponse || rejected);
@@ -144,7 +149,8 @@ export class Cluster {
 			demand(vote === to, () => `${who()} gives a vote that is not durable`);
 		}
 		if (kind !== MessageKind.appendResponse || rejected || index === 0) return;
-		const durable = witness.find(index);
+		const isCovered = index <= snapshotIndexOf(sender);
+		const durable = isCovered ? this.judge.find(index) : witness.find(index);
 		demand(durable?.last === index, () => `${who()} acknowledges ${index}, which is not durable`);
 		const leader = this.nodes[to - 1]!;
 		if (!leader.isLeader || leader.parts?.raft.term !== term) return;

@@ -17,6 +17,8 @@ export class FaultyMachine implements StateMachine {
 	#order: 'now' | 'later' | null = null;
 	/** Where it threw; 0 = nowhere. */
 	threwAt = 0;
+	/** It threw while it handed out a snapshot. */
+	hasThrownElsewhere = false;
 	/** Told when it has thrown. */
 	onThrow: () => void = () => {};
 
@@ -57,6 +59,46 @@ export class FaultyMachine implements StateMachine {
 		this.threwAt = index;
 		this.onThrow();
 		throw new OrderedThrow(`ordered at ${index}`);
+	}
+
+	get snapshot(): StateMachine['snapshot'] {
+		const { snapshot } = this.#machine;
+		return snapshot === undefined ? undefined : () => this.#snapshot();
+	}
+
+	/** What is applied meanwhile is right; that its replica stops all the same is rule 33. */
+	#snapshot(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+		const order = this.#order;
+		const chunks = this.#machine.snapshot!();
+		if (order === null) return chunks;
+		this.#order = null;
+		if (order === 'now') this.#throwElsewhere();
+		return this.#failing();
+	}
+
+	async *#failing(): AsyncGenerator<Uint8Array> {
+		yield new Uint8Array(3);
+		this.#throwElsewhere();
+	}
+
+	get restore(): StateMachine['restore'] {
+		const { restore } = this.#machine;
+		return restore === undefined ? undefined : (chunks, index) => this.#restore(chunks, index);
+	}
+
+	async #restore(chunks: AsyncIterable<Uint8Array>, index: number): Promise<void> {
+		this.#guard(() => demand(this.threwAt === 0, 'nothing is restored after a throw'));
+		if (this.#order !== null) {
+			this.#order = null;
+			this.#throw(index);
+		}
+		await this.#machine.restore!(chunks, index);
+	}
+
+	#throwElsewhere(): never {
+		this.hasThrownElsewhere = true;
+		this.onThrow();
+		throw new OrderedThrow('ordered in a snapshot');
 	}
 
 	query(query: unknown): unknown {

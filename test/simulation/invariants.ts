@@ -1,3 +1,4 @@
+import type { LogPosition } from '../../src/log/types.js';
 import type { ReplicaParts } from '../../src/replica/open.js';
 import type { ReplicaStatus } from '../../src/replica/types.js';
 import type { DiskWitness } from './cluster-witness.js';
@@ -36,6 +37,11 @@ export function batchAt({ parts, witness }: Watched, index: number): SeenBatch |
 	if (window === undefined || i < 0) return witness.find(index);
 	const { slab, offset } = window.at(i);
 	return seenBatch(slab, offset);
+}
+
+/** Everything up to here a replica has in its snapshot. */
+export function snapshotIndexOf({ parts }: Watched): number {
+	return parts?.store.latest?.index ?? 0;
 }
 
 interface Committed extends SeenBatch {
@@ -111,6 +117,7 @@ export class Judge {
 		const before = this.committed.findLast((batch) => batch.knownIn < term);
 		if (before === undefined) return;
 		// The checksum covers the parent's: one that is the same has the same behind it.
+		if (before.last <= snapshotIndexOf(replica)) return;
 		const own = batchAt(replica, before.last);
 		demand(
 			own?.checksum === before.checksum,
@@ -123,7 +130,9 @@ export class Judge {
 		let index = replica.committed + 1;
 		replica.committed = committed;
 		while (index <= committed) {
-			const batch = batchAt(replica, index);
+			// What its snapshot stands for it need not have in its log.
+			const isCovered = index <= snapshotIndexOf(replica);
+			const batch = isCovered ? this.find(index) : batchAt(replica, index);
 			demand(
 				batch !== undefined,
 				() => `replica ${replica.id} committed ${index}, which nobody can find`,
@@ -160,6 +169,19 @@ export class Judge {
 		);
 		this.seen.commits += 1;
 		this.committed.push({ ...batch, knownIn: term });
+	}
+
+	/** All committed batches up to `index`. */
+	upTo(index: number): readonly SeenBatch[] {
+		const end = this.committed.findIndex((batch) => batch.last > index);
+		return end < 0 ? this.committed : this.committed.slice(0, end);
+	}
+
+	/** A snapshot must end with what was committed at its index. */
+	demandCommitted(id: number, { index, term, checksum }: LogPosition): void {
+		const batch = this.find(index);
+		const isIt = batch?.last === index && batch.term === term && batch.checksum === checksum;
+		demand(isIt, () => `replica ${id} has a snapshot up to ${index}, which was never committed so`);
 	}
 
 	/** The committed batch that holds `index`. */

@@ -32,8 +32,21 @@ const ANSWER_BYTES = 16;
 
 /** A replica's keys and what they hold. */
 export class Store {
-	readonly #values = new Map<number, number>();
-	readonly #found = new Map<number, number | null>();
+	#values = new Map<number, number>();
+	#found = new Map<number, number | null>();
+
+	/** All of it, the same for the same state. */
+	dump(): string {
+		return JSON.stringify([[...this.#values], [...this.#found]]);
+	}
+
+	static from(dump: string): Store {
+		const store = new Store();
+		const [values, found] = JSON.parse(dump) as [[number, number][], [number, number | null][]];
+		store.#values = new Map(values);
+		store.#found = new Map(found);
+		return store;
+	}
 
 	/** @returns the entry's result */
 	apply(number: number, command: Command | undefined): number | CasResult {

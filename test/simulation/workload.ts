@@ -59,7 +59,16 @@ export class Ledger {
 	violation: Error | null = null;
 	/** The highest index that anybody was told is applied. */
 	acknowledged = 0;
-	readonly seen = { proposed: 0, acknowledged: 0, refused: 0, unknown: 0, reads: 0, tailed: 0 };
+	readonly seen = {
+		proposed: 0,
+		acknowledged: 0,
+		refused: 0,
+		unknown: 0,
+		reads: 0,
+		tailed: 0,
+		snapshots: 0,
+		restored: 0,
+	};
 
 	constructor(random: SimulatedRandom, bytesMax: number, history: ClientHistory) {
 		this.#random = random;
@@ -107,6 +116,16 @@ export class Ledger {
 		demand(other === undefined, () => `entry ${number} is applied at ${other} and at ${index}`);
 		this.#indexOf[number] = index;
 		return number;
+	}
+
+	/** The store after everything up to `index`. */
+	modelAt(index: number): Store {
+		const model = new Store();
+		for (let i = 1; i <= index; i++) {
+			const number = this.#applied[i];
+			if (number !== undefined) model.apply(number, this.history.commands.get(number));
+		}
+		return model;
 	}
 
 	/** A tail that was asked for entries from `from` on brings this one next. */
@@ -199,12 +218,15 @@ export interface Kept {
  * keeps its state has it on disk, as far as `apply` has come back.
  */
 export class Recorder implements StateMachine {
+	readonly snapshot: StateMachine['snapshot'];
+	readonly restore: StateMachine['restore'];
 	readonly #ledger: Ledger;
 	readonly #clock: Clock;
 	readonly #random: SimulatedRandom;
 	readonly #kept: Kept | null;
 	readonly #slowChance: number;
 	#isApplying = false;
+	#isRestoring = false;
 	#isClosed = false;
 	/** The index of the last entry applied. */
 	#applied = 0;
@@ -216,7 +238,13 @@ export class Recorder implements StateMachine {
 		random: SimulatedRandom,
 		kept: Kept | null,
 		slowChance: number,
+		slowSnapshotChance: number | null,
 	) {
+		const chance = slowSnapshotChance ?? 0;
+		if (slowSnapshotChance !== null) {
+			this.snapshot = () => this.#snapshot(chance);
+			this.restore = (chunks, index) => this.#restore(chunks, index, chance);
+		}
 		this.#ledger = ledger;
 		this.#clock = clock;
 		this.#random = random;
@@ -232,7 +260,7 @@ export class Recorder implements StateMachine {
 
 	apply(batch: BatchView): readonly unknown[] | Promise<readonly unknown[]> {
 		return this.#guarded(() => {
-			demand(!this.#isApplying, 'one batch is applied at a time');
+			demand(!this.#isApplying && !this.#isRestoring, 'one batch is applied at a time');
 			demand(!this.#isClosed, 'nothing is applied after the end');
 			if (!this.#random.chance(this.#slowChance)) return this.#record(batch);
 			this.#isApplying = true;
@@ -246,6 +274,70 @@ export class Recorder implements StateMachine {
 					}
 				});
 			});
+		});
+	}
+
+	/** In a few chunks, some of them empty, each of which may take its time. */
+	#snapshot(slowChance: number): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+		const bytes = new TextEncoder().encode(`${this.#applied} ${this.#store.dump()}`);
+		this.#ledger.seen.snapshots += 1;
+		const chunks = this.#chunksOf(bytes);
+		return slowChance === 0 ? chunks : this.#slowly(chunks, slowChance);
+	}
+
+	#chunksOf(bytes: Uint8Array): Uint8Array[] {
+		const chunks: Uint8Array[] = [];
+		for (let start = 0; start < bytes.length; ) {
+			const end = start + this.#random.below(Math.ceil(bytes.length / 3) + 2);
+			chunks.push(bytes.slice(start, end));
+			start = end;
+		}
+		return chunks;
+	}
+
+	async *#slowly(chunks: readonly Uint8Array[], chance: number): AsyncGenerator<Uint8Array> {
+		for (const chunk of chunks) {
+			await this.#pause(chance);
+			yield chunk;
+		}
+	}
+
+	#pause(chance: number): Promise<void> | undefined {
+		if (!this.#random.chance(chance)) return undefined;
+		return new Promise((resolve) => {
+			this.#clock.after(this.#random.next() * 100, resolve);
+		});
+	}
+
+	/** It was one that some replica had at that index, and takes its place at one blow. */
+	async #restore(
+		chunks: AsyncIterable<Uint8Array>,
+		index: number,
+		slowChance: number,
+	): Promise<void> {
+		this.#guarded(() => {
+			demand(!this.#isApplying && !this.#isRestoring, 'nothing else is done while it is restored');
+			demand(!this.#isClosed, 'nothing is restored after the end');
+			demand(index > this.#applied, 'a snapshot that is restored is ahead');
+		});
+		this.#isRestoring = true;
+		const parts: Uint8Array[] = [];
+		for await (const chunk of chunks) {
+			await this.#pause(slowChance);
+			parts.push(chunk);
+		}
+		this.#isRestoring = false;
+		this.#guarded(() => {
+			const text = new TextDecoder().decode(Buffer.concat(parts));
+			const space = text.indexOf(' ');
+			const dump = text.slice(space + 1);
+			demand(Number(text.slice(0, space)) <= index, 'a snapshot ends where it says');
+			const isTrue = dump === this.#ledger.modelAt(index).dump();
+			demand(isTrue, () => `a snapshot up to ${index} is not what was applied up to there`);
+			this.#store = Store.from(dump);
+			this.#applied = index;
+			this.#ledger.seen.restored += 1;
+			if (this.#kept !== null) Object.assign(this.#kept, { index, store: this.#store });
 		});
 	}
 

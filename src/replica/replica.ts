@@ -352,6 +352,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	}
 
 	installed({ index, bytes }: StoredSnapshot): void {
+		// After a handover some may still wait.
+		this.#parts.proposals.failSent('a snapshot stands for what became of it');
 		this.log(`goes on from a snapshot up to ${index} that came from the leader: ${bytes} bytes`);
 		this.emit('installed', { index, bytes });
 	}

@@ -17,6 +17,7 @@ import type { StateMachine } from './types.js';
 
 /** One frame of a snapshot on the wire, if slabs are large enough for it, with room for the rest of the frame. */
 const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES_MIN = 1024;
 const HEAD_BYTES = 128;
 /** Of what may be in flight to a peer, this part may be a snapshot's. */
 const WINDOW_SHARE = 0.25;
@@ -61,6 +62,7 @@ export function newSender(
 ): SnapshotSender | null {
 	if (!canSnapshot(machine)) return null;
 	const { chunkBytes, windowBytes } = sizesOf(settings);
+	const bytesPerSecond = settings.snapshotBytesPerSecond;
 	return new SnapshotSender(peer, {
 		store,
 		clock: doors.clock,
@@ -69,9 +71,10 @@ export function newSender(
 		term: () => raft.term,
 		compacted: () => raft.compacted,
 		wantFull: () => snapshots.wantFull() !== null,
-		chunkBytes,
+		// A slow stream is not one of bursts.
+		chunkBytes: Math.min(chunkBytes, Math.max(CHUNK_BYTES_MIN, Math.floor(bytesPerSecond / 8))),
 		windowBytes,
-		bytesPerSecond: settings.snapshotBytesPerSecond,
+		bytesPerSecond,
 		wake: () => loop.wakeSenders(),
 		log: logLine,
 		fail: (error) => late.fail(error),

@@ -53,7 +53,7 @@ interface Source {
 export class Snapshots {
 	readonly #parts: SnapshotParts;
 	readonly #isAble: boolean;
-	/** What the log had written when the latest snapshot was begun. */
+	/** What the log had written up to the end of the latest snapshot, about. */
 	#writtenBytes: number;
 	#isFullWanted = false;
 	#waiters: Waiter[] = [];
@@ -137,7 +137,8 @@ export class Snapshots {
 		const waiters = this.#waiters;
 		this.#waiters = [];
 		this.#isFullWanted = false;
-		this.#writtenBytes = log.writtenBytes;
+		// What is in the log and isn't applied yet counts for the next one.
+		this.#writtenBytes = log.writtenBytes - bytesBehind(log, index);
 		let source: Source | null = null;
 		try {
 			if (isFull) source = sourceOf(this.#parts.machine);

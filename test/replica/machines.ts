@@ -42,7 +42,7 @@ export class NumberMachine implements StateMachine {
 	}
 }
 
-/** The same with snapshots: a chunk for each thousand numbers. */
+/** The same with snapshots: a chunk for each hundred numbers. */
 export class SnapshotMachine extends NumberMachine {
 	/** How often it was restored, and up to where. */
 	readonly restored: number[] = [];
@@ -54,9 +54,9 @@ export class SnapshotMachine extends NumberMachine {
 	}
 
 	async *#chunks(numbers: number[], indexes: number[]): AsyncGenerator<Uint8Array> {
-		for (let i = 0; i < numbers.length; i += 1000) {
+		for (let i = 0; i < numbers.length; i += 100) {
 			await this.pause();
-			const both = [numbers.slice(i, i + 1000), indexes.slice(i, i + 1000)];
+			const both = [numbers.slice(i, i + 100), indexes.slice(i, i + 100)];
 			yield new TextEncoder().encode(JSON.stringify(both));
 		}
 	}

@@ -13,6 +13,7 @@ Usage: millrace serve --id N --peers LIST --dir DIR [options]
   --cluster NAME     the cluster's name (millrace)
   --durability D     sync: acknowledged is on disk on a majority (default)
                      os: it is in the memory of a majority's kernels
+  --snapshot-every B a snapshot after so many bytes of log (268435456); what it stands for is dropped from the log
   --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
 
 Its state machine counts entries. Prints one line when it listens, and then one for each change of its role and each
@@ -48,6 +49,7 @@ export function optionsOf(argv: readonly string[]) {
 		dir: { type: 'string' },
 		cluster: { type: 'string', default: 'millrace' },
 		durability: { type: 'string', default: 'sync' },
+		'snapshot-every': { type: 'string', default: String(256 * 1024 * 1024) },
 		'exit-with-stdin': { type: 'boolean', default: false },
 	} as const;
 	const { values } = parse(argv, options);
@@ -60,6 +62,7 @@ export function optionsOf(argv: readonly string[]) {
 		dir: required('dir', values.dir),
 		cluster: values.cluster,
 		durability: oneOf('durability', values.durability, ['sync', 'os']),
+		snapshotEveryBytes: wholeNumber('snapshot-every', values['snapshot-every'], 1, 2 ** 50),
 		withStdin: values['exit-with-stdin'],
 	};
 }

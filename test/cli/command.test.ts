@@ -44,6 +44,10 @@ test.each([
 	[['serve', '--id', '3', '--peers', PEERS, '--dir', 'x'], /doesn't name replica 3/],
 	[['serve', '--id', '1', '--peers', PEERS], /--dir is missing/],
 	[
+		['serve', '--id', '1', '--peers', PEERS, '--dir', 'x', '--snapshot-every', '0'],
+		/--snapshot-every is a whole number/,
+	],
+	[
 		['serve', '--id', '1', '--peers', PEERS, '--dir', 'x', '--durability', 'maybe'],
 		/one of sync, os/,
 	],

@@ -228,7 +228,9 @@ export class ClusterNode implements Watched {
 			if (recovered.covered !== null) this.damage.forget();
 			const { isLive } = this.damage;
 			const mayForget = this.#cluster.plan.repairs && this.damage.isDamaged;
-			if (mayForget && parts.wasOnProbation && (fault !== null || isLive)) {
+			// A log that has lost all of itself is empty behind its snapshot, as after a crash; but its replica asks.
+			const hasLost = fault !== null || isLive || !this.#isForgetful;
+			if (mayForget && parts.wasOnProbation && hasLost) {
 				fault = this.#repairs(recovered, latest);
 			} else {
 				demand(!isLive, `replica ${this.id} takes what is damaged`);

@@ -57,3 +57,15 @@ it('one that keeps nothing gives up whatever is applied', () => {
 	applier.pump(2, 2);
 	expect(applier.droppable).toBe(2);
 });
+
+it('rule 25: a state machine that holds what comes behind `applied` does not stand for `applied`', () => {
+	const applier = applierOf([entries, entries, noOp, entries], 2);
+	expect(applier.isBetween).toBe(false);
+	applier.pump(1, 1);
+	expect([applier.applied, applier.isBetween]).toEqual([1, false]);
+	applier.pump(2, 2);
+	expect([applier.applied, applier.isBetween]).toEqual([2, true]);
+	applier.pump(3, 3);
+	expect(applier.position).toMatchObject({ index: 3, term: 1 });
+	expect([applier.given, applier.isBetween]).toEqual([2, true]);
+});

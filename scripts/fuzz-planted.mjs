@@ -163,8 +163,8 @@ export const PLANTED = [
 	messages(
 		'a hello of another version is welcome',
 		'transport/hello.ts',
-		'version !== PROTOCOL_VERSION',
-		'version > PROTOCOL_VERSION',
+		'if (fault !== null) return fault;',
+		'if (fault !== null && there.protocol.highest > 1) return fault;',
 	),
 	messages(
 		'a hello for another replica is welcome',

@@ -130,6 +130,21 @@ export class WrongDirectory extends MillraceError {
 	}
 }
 
+/** The directory was written by a later program, in a format that this one doesn't know. Nothing was changed. */
+export class NewerFormat extends MillraceError {
+	/** What the directory is in, and the highest that is known here. */
+	readonly format: number;
+	readonly known: number;
+	constructor(directory: string, format: number, known: number) {
+		super(
+			'NEWER_FORMAT',
+			`${directory}: it is in format ${format}, and this program knows formats up to ${known}`,
+		);
+		this.format = format;
+		this.known = known;
+	}
+}
+
 /** Data that was durable is damaged. The replica neither votes nor truncates: it refuses to start. */
 export class Corruption extends MillraceError {
 	readonly path: string;

@@ -1,9 +1,9 @@
-import { WrongDirectory } from '../errors.js';
+import { NewerFormat, WrongDirectory } from '../errors.js';
 import type { Disk } from '../io.js';
 import { enterProbation } from './probation-file.js';
 
 const FILE_NAME = 'identity.json';
-/** The format of everything in the directory. */
+/** The format of everything in the directory; older ones are opened too. */
 const FORMAT = 1;
 
 /** Whose directory it is. */
@@ -15,7 +15,7 @@ export interface Identity {
 
 /** Makes the directory bear this identity, or makes sure that it already does. One that bears it from now on is on
  * probation: the disk may be new because the old one was lost.
- * Errors: `WrongDirectory` if it is another's, or has lost the file. */
+ * Errors: `WrongDirectory` if it is another's, or has lost the file; `NewerFormat`. */
 export async function claimIdentity(
 	disk: Disk,
 	directory: string,
@@ -59,9 +59,10 @@ export async function readIdentity(disk: Disk, directory: string): Promise<Ident
 
 function requireSame(directory: string, bytes: Uint8Array, identity: Identity): void {
 	const found = parse(directory, bytes);
-	if (found.format !== FORMAT) {
-		throw new WrongDirectory(directory, `format ${JSON.stringify(found.format)} is not known here`);
-	}
+	const { format } = found;
+	if (!Number.isInteger(format) || (format as number) < 1)
+		throw new WrongDirectory(directory, `${FILE_NAME} is damaged`);
+	if ((format as number) > FORMAT) throw new NewerFormat(directory, format as number, FORMAT);
 	for (const field of ['cluster', 'replica', 'group'] as const) {
 		if (found[field] !== identity[field]) {
 			throw new WrongDirectory(

@@ -35,7 +35,6 @@ export class Transfer {
 	#isHolding = false;
 	/** The target was told, since the last heartbeat. */
 	#isTold = false;
-	#mayBeSucceeded = false;
 
 	constructor(options: RaftOptions, term: number, log: Log, outbox: Outbox) {
 		this.#id = options.id;
@@ -55,15 +54,9 @@ export class Transfer {
 		return this.#isHolding;
 	}
 
-	/** In this term somebody was told to stand: another leader may be elected at any time from now on, although voters
-	 * hear from this one. Stays true when the transfer is given up: what was told can't be taken back. */
-	get mayBeSucceeded(): boolean {
-		return this.#mayBeSucceeded;
-	}
-
 	/** Who was told to stand and has all of the log; 0 = nobody. */
 	get successor(): number {
-		return this.#isHolding && this.#mayBeSucceeded ? this.target : 0;
+		return this.#isHolding && this.hasTold ? this.target : 0;
 	}
 
 	/** The target has been sent all there is, and may be told to stand: the wish must be repeated. */
@@ -111,7 +104,6 @@ export class Transfer {
 		if (!this.isDue) return;
 		this.#isTold = true;
 		this.hasTold = true;
-		this.#mayBeSucceeded = true;
 		const message = this.#outbox.add(MessageKind.timeoutNow, this.target, this.#term);
 		message.index = this.#log.lastIndex;
 		message.logTerm = this.#log.lastTerm;

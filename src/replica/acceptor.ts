@@ -2,9 +2,10 @@ import { ProtocolError } from '../errors.js';
 import type { Memory } from '../format/memory.js';
 import { emptyMessage, MessageFrameKind } from '../format/message.js';
 import type { Clock, Connection, ConnectionHandler, Timer } from '../io.js';
-import { type Hello, PROTOCOL_VERSION, Purpose, readHello } from '../transport/hello.js';
+import { type Greeting, type Hello, helloNumbers, Purpose, readHello } from '../transport/hello.js';
 import { Outbound } from '../transport/outbound.js';
 import { type StagedFrames, StagingReceiver } from '../transport/staging-receiver.js';
+import type { Versions } from '../transport/versions.js';
 
 /** How long a stranger may be silent, and how long a goodbye may take. */
 const HELLO_MS = 5000;
@@ -25,6 +26,7 @@ export interface Host {
 	readonly group: number;
 	readonly id: number;
 	readonly life: number;
+	readonly versions: Versions;
 	readonly frameBytesMax: number;
 	readonly connectionsMax: number;
 	readonly clock: Clock;
@@ -34,7 +36,7 @@ export interface Host {
 	/** Why a replica must go; null if it may stay. */
 	refusal(hello: Hello): string | null;
 	/** A replica wants to hear what this one has to say. */
-	welcomePeer(hello: Hello, outbound: Outbound, incoming: Incoming): Guest;
+	welcomePeer(hello: Greeting, outbound: Outbound, incoming: Incoming): Guest;
 	welcomeClient(outbound: Outbound, incoming: Incoming): Guest;
 	log(line: string): void;
 }
@@ -120,7 +122,7 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		return true;
 	}
 
-	#welcome(hello: Hello): void {
+	#welcome(hello: Greeting): void {
 		const refusal = hello.purpose === Purpose.peer ? this.#host.refusal(hello) : null;
 		if (refusal !== null) return this.close(refusal);
 		const { clients, connectionsMax } = this.#host;
@@ -129,14 +131,10 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		}
 		this.#forget();
 		if (hello.purpose === Purpose.client) clients.add(this);
-		const reply = emptyMessage(MessageFrameKind.hello);
-		reply.group = this.#host.group;
-		reply.from = this.#host.id;
-		reply.to = hello.from;
-		reply.context = this.#host.cluster;
-		reply.hintIndex = hello.purpose;
-		reply.hintTerm = this.#host.life;
-		this.#outbound.message(reply, 0, null, PROTOCOL_VERSION);
+		const { versions, cluster, group, id, life } = this.#host;
+		const own: Hello = { ...hello, cluster, group, from: id, to: hello.from, life };
+		const reply = helloNumbers(own, versions);
+		this.#outbound.message(reply, 0, null, versions.protocol.highest);
 		this.#outbound.flush();
 		this.#guest =
 			hello.purpose === Purpose.peer

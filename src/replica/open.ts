@@ -7,6 +7,7 @@ import { type ProbationReason, readProbation } from '../log/probation-file.js';
 import { SnapshotStore } from '../log/snapshot-store.js';
 import { Raft } from '../raft/raft.js';
 import { clusterNumber } from '../transport/hello.js';
+import { VERSIONS } from '../transport/versions.js';
 import { Accepted, type Guest, type Host } from './acceptor.js';
 import { Applier } from './applier.js';
 import { ClientService } from './client-service.js';
@@ -68,14 +69,16 @@ export interface ReplicaParts {
  * Errors: `BadOption`, `DirectoryLocked`, `WrongDirectory`, `Corruption`, `DiskError`, `AddressInUse`,
  * `StateMachineFailed`.
  *
- * `inspect` is for tests: it is shown everything when the log is recovered and before the first step.
+ * For tests: `inspect` is shown everything when the log is recovered and before the first step, and `versions` are what a
+ * program of another time may understand.
  */
 export async function open(
 	options: ReplicaOptions,
 	doors: Doors,
 	inspect: (parts: ReplicaParts) => void = () => {},
+	versions = VERSIONS,
 ): Promise<Replica> {
-	const settings = settingsOf(options);
+	const settings = settingsOf(options, versions);
 	await doors.disk.makeDirectory(settings.directory);
 	const lock = await doors.disk.lock(settings.directory);
 	try {
@@ -308,15 +311,16 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 		group: settings.group,
 		id: settings.id,
 		life: parts.life,
+		versions: settings.versions,
 		frameBytesMax: settings.limits.slabBytes / 2,
 		connectionsMax: settings.limits.connectionsMax,
 		clock: doors.clock,
 		strangers: new Set(),
 		clients: new Set(),
 		refusal: (hello) => roster.refusal(hello),
-		welcomePeer: ({ from, life }, outbound, incoming) => {
+		welcomePeer: ({ from, life, protocol }, outbound, incoming) => {
 			const peer = roster.peers.get(from)!;
-			peer.attach(outbound, incoming, life);
+			peer.attach(outbound, incoming, life, protocol);
 			roster.peerBegan(from);
 			loop.wake();
 			return new PeerGuest(() => {

@@ -1,6 +1,7 @@
 import { BadOption } from '../errors.js';
 import type { Address } from '../io.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
+import { VERSIONS, type Versions } from '../transport/versions.js';
 import type { ReplicaOptions } from './types.js';
 
 const ID_MAX = 0xffff_ffff;
@@ -26,6 +27,7 @@ export interface Settings {
 	/** Null: no leases. */
 	readonly leaseDriftMax: number | null;
 	readonly limits: Limits;
+	readonly versions: Versions;
 }
 
 /** Reads `host:port`, `[v6]:port`. Errors: `BadOption`. */
@@ -43,7 +45,7 @@ export function textOf({ host, port }: Address): string {
 }
 
 /** Errors: `BadOption`. */
-export function settingsOf(options: ReplicaOptions): Settings {
+export function settingsOf(options: ReplicaOptions, versions = VERSIONS): Settings {
 	const addresses = addressesOf(options.peers);
 	const id = wholeNumber('id', options.id, 1, ID_MAX);
 	if (!addresses.has(id)) throw new BadOption(`peers must name replica ${id} itself`);
@@ -104,6 +106,7 @@ export function settingsOf(options: ReplicaOptions): Settings {
 		onDamage,
 		leaseDriftMax,
 		limits,
+		versions,
 	};
 }
 

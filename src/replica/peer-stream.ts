@@ -18,6 +18,7 @@ import { Message, MessageKind } from '../raft/types.js';
 import { type Hello, helloBytes, Purpose, readHello, writeHello } from '../transport/hello.js';
 import { Redial } from '../transport/redial.js';
 import { type SlabFrames, SlabReceiver } from '../transport/slab-receiver.js';
+import type { Versions } from '../transport/versions.js';
 import { type Members, membersOfBatch } from './members.js';
 
 const EARLIER_LIFE = 'it is of an earlier life of that replica';
@@ -78,6 +79,7 @@ export interface PeerStreamOptions {
 	readonly life: number;
 	/** Where this replica listens. */
 	readonly ownAddress: string;
+	readonly versions?: Versions;
 	readonly peer: number;
 	/** Is it that life of the peer that has dialled in here? */
 	readonly isPresent: (life: number) => boolean;
@@ -183,7 +185,7 @@ class Incoming implements ConnectionHandler, SlabFrames {
 			address: ownAddress,
 		};
 		const memory = new Memory(helloBytes(hello));
-		writeHello(memory, 0, hello);
+		writeHello(memory, 0, hello, this.#options.versions);
 		this.#connection.writev([memory.bytes], () => {});
 	}
 

@@ -43,6 +43,8 @@ export class Peer {
 	/** The connection of `#outbound`. */
 	#incoming: Incoming | null = null;
 	#isReading = false;
+	/** The version of the protocol that is spoken with it; 0 = it is not connected. */
+	protocol = 0;
 	/** The life of the peer that has dialled in; 0 = none. */
 	#life = 0;
 	/** It was told that this peer is behind what is kept. */
@@ -89,11 +91,12 @@ export class Peer {
 
 	/** The peer has dialled in to hear what this replica has to say. The stream it had before is closed with its
 	 * connection: if somebody still listens there, it must learn that nothing more will come. */
-	attach(outbound: Outbound, incoming: Incoming, life: number): void {
+	attach(outbound: Outbound, incoming: Incoming, life: number, protocol = 0): void {
 		this.#incoming?.close(`replica ${this.id} has dialled in again`);
 		this.#outbound = outbound;
 		this.#incoming = incoming;
 		this.#life = life;
+		this.protocol = protocol;
 		outbound.onDone = () => this.#core.wakeSenders();
 		this.#sender?.streamChanged();
 		this.#core.streamChanged(this.id);
@@ -106,6 +109,7 @@ export class Peer {
 		this.#outbound = null;
 		this.#incoming = null;
 		this.#life = 0;
+		this.protocol = 0;
 		this.#core.streamChanged(this.id);
 	}
 

@@ -144,6 +144,7 @@ export class Roster {
 			{
 				...{ network, clock, random, pool, limits, group, id, life, ownAddress },
 				...{ cluster: clusterNumber(cluster), peer: peer.id, isPresent, address },
+				versions: settings.versions,
 			},
 			loop,
 		);

@@ -39,6 +39,7 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 			return {
 				id: peer.id,
 				connected: peer.isConnected,
+				protocol: peer.protocol,
 				match: progress?.match ?? -1,
 				inflightBytes: progress?.inflightBytes ?? 0,
 				snapshot: peer.snapshot,

@@ -201,6 +201,8 @@ export interface SnapshotStatus {
 export interface PeerStatus {
 	readonly id: number;
 	readonly connected: boolean;
+	/** The version of the protocol that is spoken with it: the highest that both ends know; 0 = not connected. */
+	readonly protocol: number;
 	/** Leader only: durable there and matching; -1 on others. */
 	readonly match: number;
 	readonly inflightBytes: number;

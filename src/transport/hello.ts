@@ -10,9 +10,16 @@ import {
 	readMessage,
 	writeMessage,
 } from '../format/message.js';
+import {
+	commonVersion,
+	VERSIONS,
+	type VersionRange,
+	type Versions,
+	versionFault,
+} from './versions.js';
 
-/** The protocol this program speaks. */
-export const PROTOCOL_VERSION = 1;
+/** The highest protocol version that this program speaks. */
+export const PROTOCOL_VERSION = VERSIONS.protocol.highest;
 
 /** What a connection is for. Its dialler says so. */
 export const Purpose = {
@@ -37,6 +44,12 @@ export interface Hello {
 	readonly address?: string;
 }
 
+/** A hello that was good. */
+export interface Greeting extends Hello {
+	/** The highest protocol version that both ends speak: what is spoken on this connection. */
+	readonly protocol: number;
+}
+
 /** A cluster's name as a number that fits a frame. */
 export function clusterNumber(name: string): number {
 	const bytes = new TextEncoder().encode(name);
@@ -55,7 +68,14 @@ export function helloBytes({ address }: Hello): number {
 }
 
 /** Writes a hello. @returns its length */
-export function writeHello(memory: Memory, at: number, hello: Hello): number {
+export function writeHello(memory: Memory, at: number, hello: Hello, versions = VERSIONS): number {
+	const message = helloNumbers(hello, versions);
+	const address = hello.address === undefined ? null : new TextEncoder().encode(hello.address);
+	return writeMessage(memory, at, message, 0, address, versions.protocol.highest);
+}
+
+/** The numbers of a hello; its `version` is the highest of the protocol. */
+export function helloNumbers(hello: Hello, { protocol, format }: Versions): MessageNumbers {
 	const message = emptyMessage(MessageFrameKind.hello);
 	message.group = hello.group;
 	message.from = hello.from;
@@ -63,8 +83,16 @@ export function writeHello(memory: Memory, at: number, hello: Hello): number {
 	message.context = hello.cluster;
 	message.hintIndex = hello.purpose;
 	message.hintTerm = hello.life;
-	const address = hello.address === undefined ? null : new TextEncoder().encode(hello.address);
-	return writeMessage(memory, at, message, 0, address, PROTOCOL_VERSION);
+	message.index = protocol.lowest;
+	message.logTerm = format.lowest;
+	message.commit = format.highest;
+	return message;
+}
+
+/** Who says nothing of its lowest version speaks the highest only; and 1 was the first format. */
+function versionsOf({ index, logTerm, commit }: MessageNumbers, version: number): Versions {
+	const protocol: VersionRange = { lowest: index || version, highest: version };
+	return { protocol, format: { lowest: logTerm || 1, highest: commit || 1 } };
 }
 
 /** Judges the first message of a connection. `expected` is what this end is; 0 in `from` = anybody.
@@ -72,15 +100,22 @@ export function writeHello(memory: Memory, at: number, hello: Hello): number {
 export function readHello(
 	memory: Memory,
 	at: number,
-	expected: { readonly cluster: number; readonly group: number; readonly id: number },
-): Hello | string {
+	expected: {
+		readonly cluster: number;
+		readonly group: number;
+		readonly id: number;
+		readonly versions?: Versions;
+	},
+): Greeting | string {
 	const message: MessageNumbers = emptyMessage(0);
 	readMessage(memory, at, message);
 	if (message.kind !== MessageFrameKind.hello) return 'the first frame is not a hello';
-	const version = messageVersion(memory, at);
-	if (version !== PROTOCOL_VERSION) {
-		return `protocol version ${version} is not known here (this is ${PROTOCOL_VERSION})`;
-	}
+	const here = expected.versions ?? VERSIONS;
+	const there = versionsOf(message, messageVersion(memory, at));
+	const fault =
+		versionFault('protocol', here.protocol, there.protocol) ??
+		versionFault('format', here.format, there.format);
+	if (fault !== null) return fault;
 	if (message.context !== expected.cluster) return 'it is of another cluster';
 	if (message.group !== expected.group) return `group ${message.group} is not here`;
 	if (message.to !== 0 && expected.id !== 0 && message.to !== expected.id) {
@@ -98,5 +133,6 @@ export function readHello(
 		to: message.to,
 		life: message.hintTerm,
 		...(address.length > 0 && { address: new TextDecoder().decode(address) }),
+		protocol: commonVersion(here.protocol, there.protocol),
 	};
 }

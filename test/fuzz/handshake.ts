@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { Accepted, type Guest, type Host } from '../../src/replica/acceptor.js';
 import { ClientService } from '../../src/replica/client-service.js';
 import { PeerStream, type ReceivedAppend } from '../../src/replica/peer-stream.js';
+import { VERSIONS } from '../../src/transport/versions.js';
 import { Dice } from './dice.js';
 import { FakeBackend } from './fake-backend.js';
 import { deliver, FakeClock, FakeConnection, FakeNetwork, settle } from './fake-doors.js';
@@ -56,6 +57,7 @@ async function runAcceptor(stream: Uint8Array, dice: Dice): Promise<string> {
 	const host: Host = {
 		...HERE,
 		life: LIFE,
+		versions: VERSIONS,
 		frameBytesMax: FRAME_BYTES_MAX,
 		connectionsMax: 4,
 		clock,

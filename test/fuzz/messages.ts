@@ -23,13 +23,19 @@ export function isWelcome(frame: Uint8Array, here = HERE): boolean {
 	const purpose = number64(view, 96);
 	return (
 		frame[36] === 16 &&
-		view.getUint16(38, true) === 1 &&
+		hasVersionOne(number64(view, 64), view.getUint16(38, true)) &&
+		number64(view, 72) <= 1 &&
 		number64(view, 88) === here.cluster &&
 		view.getUint32(40, true) === here.group &&
 		(to === 0 || here.id === 0 || to === here.id) &&
 		view.getUint32(116, true) <= 300 &&
 		(purpose === 1 || purpose === 2)
 	);
+}
+
+/** Is protocol version 1 among these? 0 as the lowest: the highest is the only one. */
+function hasVersionOne(lowest: number, highest: number): boolean {
+	return lowest === 0 ? highest === 1 : lowest === 1 && highest >= 1;
 }
 
 function run(frame: Uint8Array): string {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { WrongDirectory } from '../../src/errors.js';
+import { NewerFormat, WrongDirectory } from '../../src/errors.js';
 import { claimIdentity, type Identity } from '../../src/log/identity.js';
 import { DIRECTORY, Machine } from './harness.js';
 
@@ -47,12 +47,24 @@ test.each([
 	'{',
 	'null',
 	'[]',
-	'{"format":2,"cluster":"orders","replica":2,"group":1}',
+	'{"format":0,"cluster":"orders","replica":2,"group":1}',
 	'{"format":{"toString":1}}',
 	'{"format":1,"cluster":"orders","replica":{"toString":1},"group":1}',
-])('damaged or of another format: %s', async (text) => {
+])('damaged, or of no format: %s', async (text) => {
 	const machine = await fresh();
 	const { disk } = machine.options();
 	await machine.until(disk.writeSmall('/fresh/identity.json', new TextEncoder().encode(text)));
 	await expect(claim(machine, MINE)).rejects.toThrow(WrongDirectory);
+});
+
+test('a directory of a later program is refused by type, naming both formats', async () => {
+	const machine = await fresh();
+	const text = '{"format":2,"cluster":"orders","replica":2,"group":1}';
+	const { disk } = machine.options();
+	await machine.until(disk.writeSmall('/fresh/identity.json', new TextEncoder().encode(text)));
+	const failure = claim(machine, MINE);
+	await expect(failure).rejects.toThrow(NewerFormat);
+	await expect(failure).rejects.toThrow(
+		'it is in format 2, and this program knows formats up to 1',
+	);
 });

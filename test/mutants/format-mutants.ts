@@ -129,9 +129,9 @@ export const formatMutants: readonly Mutant[] = [
 		'another-version-is-welcome',
 		31,
 		'src/transport/hello.ts',
-		'if (version !== PROTOCOL_VERSION) {',
-		'if (version < 0) {',
-		tests(HELLO, /another version/),
+		'if (fault !== null) return fault;',
+		'',
+		tests(HELLO, /another version|with none in common/),
 	),
 	mutant(
 		'handler-s-error-is-everybody-s',

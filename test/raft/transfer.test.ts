@@ -57,7 +57,7 @@ describe('a leader that hands over', () => {
 		expect(waited).toBe(timing.electionTimeoutMs);
 		expect(core.output).toMatchObject({ transferFailed: true, role: Role.leader });
 		// What was told can't be taken back.
-		expect(core.raft.transfer).toMatchObject({ mayBeSucceeded: true, successor: 0, target: 0 });
+		expect(core.raft.transfer).toMatchObject({ hasTold: true, successor: 0, target: 0 });
 	});
 
 	it('goes on at once when the target is gone, or can’t', () => {

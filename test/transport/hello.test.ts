@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { Memory } from '../../src/format/memory.js';
 import {
 	emptyMessage,
@@ -15,6 +15,7 @@ import {
 	readHello,
 	writeHello,
 } from '../../src/transport/hello.js';
+import type { VersionRange, Versions } from '../../src/transport/versions.js';
 
 const cluster = clusterNumber('test');
 const good: Hello = { purpose: Purpose.peer, cluster, group: 1, from: 2, to: 1, life: 77 };
@@ -28,10 +29,10 @@ function heard(hello: Hello, expected = here): Hello | string {
 }
 
 test('a hello says who it is', () => {
-	expect(heard(good)).toEqual(good);
+	expect(heard(good)).toEqual({ ...good, protocol: 1 });
 	const client = { ...good, purpose: Purpose.client, from: 0, to: 0 };
-	expect(heard(client)).toEqual(client);
-	expect(heard({ ...good, to: 9 }, { ...here, id: 0 })).toEqual({ ...good, to: 9 });
+	expect(heard(client)).toEqual({ ...client, protocol: 1 });
+	expect(heard({ ...good, to: 9 }, { ...here, id: 0 })).toEqual({ ...good, to: 9, protocol: 1 });
 });
 
 test.each([
@@ -57,4 +58,52 @@ test('names of clusters have numbers that fit a frame, and differ', () => {
 	const found = new Set(names.map(clusterNumber));
 	expect(found.size).toBe(names.length);
 	for (const number of found) expect(number).toBeLessThan(2 ** 52);
+});
+
+describe('versions', () => {
+	const range = (lowest: number, highest: number) => ({ lowest, highest });
+	const program = (protocol: VersionRange, format = range(1, 1)): Versions => ({
+		protocol,
+		format,
+	});
+
+	/** What the one end says, as the other one takes it. */
+	function meet(there: Versions, versions: Versions) {
+		const memory = new Memory(HELLO_BYTES);
+		const said = { purpose: Purpose.client, cluster: 5, group: 1, from: 0, to: 0, life: 0 };
+		writeHello(memory, 0, said, there);
+		return readHello(memory, 0, { cluster: 5, group: 1, id: 1, versions });
+	}
+
+	it('the highest that both ends know is spoken, whoever is asked', () => {
+		for (const [a, b, common] of [
+			[range(1, 1), range(1, 2), 1],
+			[range(1, 3), range(2, 5), 3],
+			[range(2, 2), range(1, 2), 2],
+		] as const) {
+			expect(meet(program(a), program(b))).toMatchObject({ protocol: common });
+			expect(meet(program(b), program(a))).toMatchObject({ protocol: common });
+		}
+	});
+
+	it('with none in common, the reason names what both ends know', () => {
+		expect(meet(program(range(2, 3)), program(range(1, 1)))).toBe(
+			'no protocol version in common: it speaks versions 2 to 3, and this end version 1',
+		);
+		const newer = program(range(1, 2), range(2, 2));
+		expect(meet(newer, program(range(1, 1)))).toBe(
+			'no format version in common: it speaks version 2, and this end version 1',
+		);
+	});
+
+	it('who names no lowest version speaks the highest only', () => {
+		const memory = new Memory(HELLO_BYTES);
+		const message = { ...emptyMessage(MessageFrameKind.hello), group: 1, context: 5, hintIndex: 2 };
+		writeMessage(memory, 0, message, 0, null, 2);
+		const versions = program(range(1, 2));
+		expect(readHello(memory, 0, { cluster: 5, group: 1, id: 1, versions })).toMatchObject({
+			protocol: 2,
+		});
+		expect(readHello(memory, 0, { cluster: 5, group: 1, id: 1 })).toMatch(/version 2.*version 1/);
+	});
 });

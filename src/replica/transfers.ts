@@ -36,7 +36,8 @@ export class Transfers {
 			const { raft } = this.#parts;
 			const { leader, term } = raft;
 			if (leader === 0) throw new NotLeader(0);
-			if (!this.#say(target)) throw this.#refusal(target);
+			// A follower whose term isn't durable yet says it later.
+			if (!this.#say(target) && this.#parts.loop.isLeader) throw this.#refusal(target);
 			if (leader === target) return resolve(leader);
 			const deadline = this.#parts.doors.clock.now() + (timeoutMs ?? TRANSFER_TIMEOUT_MS);
 			wish = { target, leader, term, resolve, reject, deadline, timer: null as never };
@@ -88,7 +89,7 @@ export class Transfers {
 		const { doors, settings } = this.#parts;
 		const { clock } = doors;
 		const left = wish.deadline - clock.now();
-		wish.timer = clock.after(Math.max(0, Math.min(left, settings.electionTimeoutMs)), () => {
+		wish.timer = clock.after(Math.max(0, Math.min(left, settings.heartbeatMs)), () => {
 			if (clock.now() < wish.deadline) {
 				const { leader, term } = this.#parts.raft;
 				if (leader === wish.leader && term === wish.term) this.#say(wish.target);

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	backup: () => import('./backup.js'),
 	restore: () => import('./restore.js'),
 	transfer: () => import('./transfer.js'),
+	member: () => import('./member.js'),
 	bench: () => import('./bench.js'),
 };
 
@@ -34,6 +35,7 @@ Usage: millrace COMMAND [options]
   backup    a snapshot of a replica, in one file
   restore   a new cluster from a backup
   transfer  another replica leads
+  member    who belongs to the cluster: adds, removes, replaces replicas
   bench     measures the engine on this machine
 
   --help     this text; with a command: its own

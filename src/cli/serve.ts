@@ -11,6 +11,7 @@ Usage: millrace serve --id N --peers LIST --dir DIR [options]
   --peers LIST       all replicas: 1=host:port,2=host:port,...
   --dir DIR          where its log is kept
   --cluster NAME     the cluster's name (millrace)
+  --join             it is new and joins a cluster that is there: see millrace member
   --durability D     sync: acknowledged is on disk on a majority (default)
                      os: it is in the memory of a majority's kernels
   --snapshot-every B a snapshot after so many bytes of log (268435456); what it stands for is dropped from the log
@@ -50,6 +51,7 @@ export function optionsOf(argv: readonly string[]) {
 		cluster: { type: 'string', default: 'millrace' },
 		durability: { type: 'string', default: 'sync' },
 		'snapshot-every': { type: 'string', default: String(256 * 1024 * 1024) },
+		join: { type: 'boolean', default: false },
 		'exit-with-stdin': { type: 'boolean', default: false },
 	} as const;
 	const { values } = parse(argv, options);
@@ -63,6 +65,7 @@ export function optionsOf(argv: readonly string[]) {
 		cluster: values.cluster,
 		durability: oneOf('durability', values.durability, ['sync', 'os']),
 		snapshotEveryBytes: wholeNumber('snapshot-every', values['snapshot-every'], 1, 2 ** 50),
+		join: values.join,
 		withStdin: values['exit-with-stdin'],
 	};
 }

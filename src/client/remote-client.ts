@@ -1,5 +1,5 @@
 import type { PackedEntries } from '../format/batch-writer.js';
-import type { Entry } from '../replica/types.js';
+import type { Entry, MemberChange } from '../replica/types.js';
 import { administer } from './admin.js';
 import { askAll } from './ask-status.js';
 import { backupFromAny, type FetchedBackup, type TakeRange } from './backup.js';
@@ -15,6 +15,7 @@ import type {
 	Client,
 	ClientReadOptions,
 	ClientTailOptions,
+	MembersReport,
 	PeerReport,
 } from './types.js';
 
@@ -79,6 +80,15 @@ export class RemoteClient implements Client {
 		const { timeoutMs } = this.#environment;
 		const reply = await administer(this.#environment, { do: 'transfer', target, timeoutMs });
 		return Number(reply['leader']);
+	}
+
+	async members(): Promise<MembersReport> {
+		const { ok: _ok, ...report } = await administer(this.#environment, { do: 'members' });
+		return report as unknown as MembersReport;
+	}
+
+	async changeMembers(change: MemberChange): Promise<void> {
+		await administer(this.#environment, { do: 'changeMembers', change });
 	}
 
 	async close(): Promise<void> {

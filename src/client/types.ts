@@ -1,7 +1,13 @@
 /** The public shapes of the remote client. */
 import type { PackedEntries } from '../format/batch-writer.js';
 import type { Doors } from '../io.js';
-import type { Consistency, Entry, ReplicaStatus } from '../replica/types.js';
+import type {
+	Consistency,
+	Entry,
+	MemberChange,
+	MembersStatus,
+	ReplicaStatus,
+} from '../replica/types.js';
 
 export interface ConnectOptions {
 	/** Address (`host:port`) of every replica by id. */
@@ -19,6 +25,14 @@ export interface ConnectOptions {
 	readonly windowBytes?: number;
 	/** Default: Node's own sockets and clock. */
 	readonly doors?: Pick<Doors, 'network' | 'clock' | 'random'>;
+}
+
+/** What the leader knows of the members. */
+export interface MembersReport extends MembersStatus {
+	/** The last index in the leader's log. */
+	readonly last: number;
+	/** By id: up to where the others have it on disk. */
+	readonly match: Readonly<Record<number, number>>;
 }
 
 export interface Accepted {
@@ -79,6 +93,11 @@ export interface Client {
 	/** Hands leadership to replica `target`, or (0) to the one that has most. @returns the new leader's id
 	 * Errors: `MillraceError` with the replica's code (`TRANSFER_FAILED`, `BAD_OPTION`), `Unavailable`. */
 	transferLeadership(target?: number): Promise<number>;
+	/** Who belongs to the cluster, and how far each is. Errors: `Unavailable`. */
+	members(): Promise<MembersReport>;
+	/** Changes that in one step, and resolves once it is committed: see `Replica.changeMembers`.
+	 * Errors: `MillraceError` with the replica's code (`CHANGE_REFUSED`, `BAD_OPTION`, `UNKNOWN_OUTCOME`), `Unavailable`. */
+	changeMembers(change: MemberChange): Promise<void>;
 	/** Fails what is under way and lets go of every connection. */
 	close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
-import { BadOption, MillraceError } from '../errors.js';
+import { BadOption, MillraceError, NotLeader } from '../errors.js';
+import type { MemberChange } from './members.js';
 import type { Replica } from './replica.js';
 import type { AdminReply, AdminRequest } from './types.js';
 
@@ -14,7 +15,34 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 		const timeoutMs = wholeNumber(request, 'timeoutMs', 1, TIMEOUT_MAX_MS, 5000);
 		return { leader: await replica.transferLeadership(target, { timeoutMs }) };
 	},
+
+	/** Of the leader, who alone knows how far everybody is. Replies the configuration, `last` (index), and `match` by id. */
+	async members(replica) {
+		const { role, leader, members, last, peers } = replica.status();
+		if (role !== 'leader') throw new NotLeader(leader);
+		return {
+			...members,
+			last,
+			match: Object.fromEntries(peers.map(({ id, match }) => [id, match])),
+		};
+	},
+
+	/** `change`: a `MemberChange`. Replies the members, once that is committed. */
+	async changeMembers(replica, { change }) {
+		const { add = [], promote = [], remove = [] } = (change ?? {}) as Record<string, unknown>;
+		if (![add, promote, remove].every(Array.isArray)) throw new BadOption('a change is lists');
+		for (const member of add as unknown[]) requireMember(member);
+		const members = await replica.changeMembers({ add, promote, remove } as MemberChange);
+		return { ...members };
+	},
 };
+
+function requireMember(member: unknown): void {
+	const { id, address } = (member ?? {}) as Record<string, unknown>;
+	if (typeof id !== 'number' || typeof address !== 'string') {
+		throw new BadOption('a member has an id and an address');
+	}
+}
 
 /** Does what a remote operator asks. Never rejects. */
 export async function administer(replica: Replica, body: Uint8Array): Promise<AdminReply> {

@@ -2,7 +2,9 @@
 import type { BatchView } from '../format/batch-view.js';
 import type { Doors } from '../io.js';
 import type { Limits } from '../limits.js';
-import type { Members } from './members.js';
+import type { Member, MemberChange, Members } from './members.js';
+
+export type { Member, MemberChange, Members };
 
 /**
  * What is replicated. Every replica applies the same entries in the same order; it must do the same with them:

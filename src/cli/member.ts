@@ -1,0 +1,119 @@
+import { connect } from '../client/index.js';
+import type { Client, MembersReport } from '../client/types.js';
+import { BadOption } from '../errors.js';
+import {
+	CLUSTER_HELP,
+	CLUSTER_OPTIONS,
+	clusterOptions,
+	parse,
+	required,
+	wholeNumber,
+} from './options.js';
+
+export const help = `millrace member: who belongs to the cluster
+
+Usage: millrace member list    --peers LIST [options]
+       millrace member add     --peers LIST --id ID --address HOST:PORT [--learner] [options]
+       millrace member promote --peers LIST --id ID [options]
+       millrace member remove  --peers LIST --id ID [options]
+       millrace member replace --peers LIST --old ID --id ID --address HOST:PORT [options]
+
+  --id ID            the replica; ids are never used again
+  --address HOST:PORT  where the others and the clients reach it
+  --learner          it stays a learner: gets everything, and counts for no majority
+  --old ID           the voter that goes, which may be dead: both change places at once when the new one has caught up
+  --no-wait          don't wait until it has caught up
+  --json             list: as JSON
+${CLUSTER_HELP}
+A replica is started with \`millrace serve --join\` before or after it is added. One change at a time; who leads may be
+removed, too. Exit codes: 0 done, 1 not done, 2 bad options.
+`;
+
+const ACTIONS = ['list', 'add', 'promote', 'remove', 'replace'] as const;
+type Action = (typeof ACTIONS)[number];
+const POLL_MS = 200;
+
+/** Errors: `BadOption`. */
+export function optionsOf(argv: readonly string[]) {
+	const [first, ...rest] = argv;
+	const action = ACTIONS.find((name) => name === first);
+	if (action === undefined) throw new BadOption(`say one of: member ${ACTIONS.join(', ')}`);
+	const { values } = parse(rest, {
+		...CLUSTER_OPTIONS,
+		id: { type: 'string' },
+		old: { type: 'string' },
+		address: { type: 'string' },
+		learner: { type: 'boolean', default: false },
+		'no-wait': { type: 'boolean', default: false },
+		json: { type: 'boolean', default: false },
+	});
+	const replicaId = (name: 'id' | 'old') =>
+		wholeNumber(name, required(name, values[name]), 1, 0xffff_ffff);
+	const isNew = action === 'add' || action === 'replace';
+	return {
+		action,
+		id: action === 'list' ? 0 : replicaId('id'),
+		old: action === 'replace' ? replicaId('old') : 0,
+		address: isNew ? required('address', values.address) : '',
+		isLearner: values.learner,
+		waits: !values['no-wait'],
+		isJson: values.json,
+		cluster: clusterOptions(values),
+	};
+}
+
+type Options = ReturnType<typeof optionsOf>;
+
+export async function run(argv: readonly string[]): Promise<number> {
+	const options = optionsOf(argv);
+	const client = connect(options.cluster);
+	try {
+		if (options.action !== 'list') await change(client, options);
+		const members = await client.members();
+		process.stdout.write(
+			options.isJson ? `${JSON.stringify(members, null, '\t')}\n` : tableOf(members),
+		);
+		return 0;
+	} finally {
+		await client.close();
+	}
+}
+
+async function change(client: Client, options: Options): Promise<void> {
+	const { action, id, old, address, isLearner, waits } = options;
+	const changes: Readonly<Record<Exclude<Action, 'list'>, object>> = {
+		add: { add: [{ id, address, ...(!isLearner && { promote: true }) }] },
+		promote: { promote: [id] },
+		remove: { remove: [id] },
+		replace: { add: [{ id, address, promote: true, replaces: old }] },
+	};
+	await client.changeMembers(changes[action as Exclude<Action, 'list'>]);
+	const isWaiting = waits && (action === 'replace' || (action === 'add' && !isLearner));
+	if (isWaiting) await caughtUp(client, id);
+}
+
+/** Waits until it is a voter, and tells how far it is. */
+async function caughtUp(client: Client, id: number): Promise<void> {
+	let told = '';
+	for (;;) {
+		const members = await client.members();
+		const isVoter = members.voters.some((voter) => voter.id === id);
+		if (isVoter && !members.isPending) return;
+		const line = `replica ${id} has ${members.match[id] ?? 0} of ${members.last} entries\n`;
+		if (line !== told) process.stderr.write(line);
+		told = line;
+		await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+	}
+}
+
+function tableOf({ voters, outgoing, learners, isPending }: MembersReport): string {
+	const lines = [
+		...voters.map(({ id, address }) => `${id}\t${address}\tvoter`),
+		...outgoing
+			.filter(({ id }) => !voters.some((voter) => voter.id === id))
+			.map(({ id, address }) => `${id}\t${address}\tleaves`),
+		...learners.map(({ id, address }) => `${id}\t${address}\tlearner`),
+		...(isPending ? ['a change is under way'] : []),
+	];
+	return `${lines.join('\n')}\n`;
+}

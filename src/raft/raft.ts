@@ -69,8 +69,9 @@ export class Raft {
 			assert(!this.#log.configurations.isSolitary(this.#id), 'a solitary voter has nobody to ask');
 			this.#probation = new Probation(options, this.#hardState, this.#log, this.#outbox);
 		}
-		// A solitary voter needn't wait: nobody else can be leading.
-		if (!this.#log.configurations.isSolitary(this.#id)) this.#timeouts.postponeElection();
+		// A solitary voter needn't wait, but for a leader that isn't in its configuration and may have a lease by its promise.
+		const isAlone = this.#log.configurations.isSolitary(this.#id) && options.leaseDriftMax === null;
+		if (!isAlone) this.#timeouts.postponeElection();
 	}
 
 	get term(): number {

@@ -212,6 +212,14 @@ export const readMutants: readonly Mutant[] = [
 		tests(LEASES, /gives its vote to nobody|nor after a restart/),
 	),
 	mutant(
+		'restarted-solitary-voter-stands-at-once',
+		18,
+		RAFT,
+		'isSolitary(this.#id) && options.leaseDriftMax === null;',
+		'isSolitary(this.#id);',
+		tests(LEASES, /be it the only voter/),
+	),
+	mutant(
 		'restarted-voter-votes-at-once',
 		18,
 		FOLLOWING,

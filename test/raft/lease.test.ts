@@ -164,6 +164,17 @@ describe('rule 18: a voter that has answered', () => {
 		expect(core.raft).toMatchObject({ term: 5, vote: 3 });
 	});
 
+	it('nor stands at once after a restart, be it the only voter: the leader that made it so may still have its lease', () => {
+		const core = new Core({ ...leases, voters: [1], term: 4, log: [4], now: 500 });
+		core.now = 500;
+		core.wait();
+		expect(core.now).toBeGreaterThanOrEqual(500 + electionTimeoutMs);
+		const alone = new Core({ voters: [1], term: 4, log: [4], now: 500 });
+		alone.now = 500;
+		alone.tick(1);
+		expect(alone.raft.role).toBe(Role.candidate);
+	});
+
 	it('doesn’t stand before that is over either', () => {
 		const core = new Core(leases).follow(1);
 		const heardAt = core.now;

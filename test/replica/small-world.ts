@@ -50,6 +50,11 @@ export class SmallWorld {
 		return small;
 	}
 
+	/** None of the replicas is open yet. */
+	static closed(seed: string, count: number): SmallWorld {
+		return new SmallWorld(seed, count);
+	}
+
 	/** A new life of a replica; its state machine is a new one, if not said otherwise. */
 	async start(id: number, change: Partial<ReplicaOptions> = {}): Promise<Node> {
 		const machine = this.world.machine(`r${id}`);

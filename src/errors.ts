@@ -116,6 +116,11 @@ export class DiskError extends MillraceError {
 	}
 }
 
+/** Is it that the file system is full? That passes, where any other error of a disk doesn't. */
+export function isNoSpace(error: unknown): error is DiskError {
+	return error instanceof DiskError && (error.errno === 'ENOSPC' || error.errno === 'EDQUOT');
+}
+
 /** Another living process, or another replica of this one, has the directory. */
 export class DirectoryLocked extends MillraceError {
 	constructor(directory: string, holder: string) {

@@ -1,5 +1,5 @@
 import { assert } from '../assert.js';
-import { DiskError } from '../errors.js';
+import { isNoSpace } from '../errors.js';
 import type { DiskFile, Timer } from '../io.js';
 import type { RecoveredFiles } from './recovery.js';
 import type { LogOptions, LogPosition } from './types.js';
@@ -288,10 +288,6 @@ export class SegmentStore {
 		const numbers = names.map(segmentNumber).filter((number) => number !== null);
 		return numbers.sort((a, b) => a - b);
 	}
-}
-
-function isNoSpace(error: unknown): boolean {
-	return error instanceof DiskError && (error.errno === 'ENOSPC' || error.errno === 'EDQUOT');
 }
 
 /** `DiskFile.writev` as a promise: for paths where time doesn't matter. */

@@ -1,4 +1,5 @@
-import type { Disk } from '../io.js';
+import { isNoSpace } from '../errors.js';
+import type { Clock, Disk, Timer } from '../io.js';
 import type { Log } from '../log/log.js';
 import {
 	decodeMembers,
@@ -11,6 +12,9 @@ import type { Settings } from './options.js';
 
 const FILE_NAME = 'members.json';
 
+/** After a full disk refused it. */
+const RETRY_MS = 1000;
+
 /**
  * Keeps the last committed configuration beside the log, so that the log may be dropped behind the entry that has it.
  *
@@ -19,14 +23,24 @@ const FILE_NAME = 'members.json';
  */
 export class MembersFile {
 	readonly #disk: Disk;
+	readonly #clock: Clock;
 	readonly #path: string;
 	readonly #fail: (error: Error) => void;
 	/** Of what the file has for certain; 0 = what the options say. */
 	#index: number;
 	#writing: Promise<void> | null = null;
+	/** The disk is full: it is tried again later. Until then less of the log is dropped. */
+	#retry: Timer | null = null;
 
-	constructor(disk: Disk, directory: string, index: number, fail: (error: Error) => void) {
+	constructor(
+		disk: Disk,
+		clock: Clock,
+		directory: string,
+		index: number,
+		fail: (error: Error) => void,
+	) {
 		this.#disk = disk;
+		this.#clock = clock;
 		this.#path = `${directory}/${FILE_NAME}`;
 		this.#index = index;
 		this.#fail = fail;
@@ -40,18 +54,27 @@ export class MembersFile {
 	/** Everything up to `index` is committed and on this disk. */
 	keep(list: MemberList, index: number): void {
 		const latest = list.at(index);
-		if (latest.index <= this.#index || this.#writing !== null) return;
+		if (latest.index <= this.#index || this.#writing !== null || this.#retry !== null) return;
 		this.#writing = this.#write(latest).then(
 			() => {
 				this.#writing = null;
 			},
-			(error: Error) => this.#fail(error),
+			(error: Error) => this.#failed(error),
 		);
 	}
 
 	/** Waits for what is under way. */
 	async close(): Promise<void> {
 		await this.#writing;
+		this.#retry?.cancel();
+	}
+
+	#failed(error: Error): void {
+		if (!isNoSpace(error)) return this.#fail(error);
+		this.#writing = null;
+		this.#retry = this.#clock.after(RETRY_MS, () => {
+			this.#retry = null;
+		});
 	}
 
 	async #write(latest: IndexedMembers): Promise<void> {

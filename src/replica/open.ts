@@ -178,8 +178,12 @@ function assemble(
 	const reads = new Reads(limits.readsMax);
 	const sessions = new Sessions(limits.sessionsMax);
 	const members = recoverMembers(settings, log, kept);
-	const membersFile = new MembersFile(doors.disk, settings.directory, kept?.index ?? 0, (error) =>
-		late.fail(error),
+	const membersFile = new MembersFile(
+		doors.disk,
+		doors.clock,
+		settings.directory,
+		kept?.index ?? 0,
+		(error) => late.fail(error),
 	);
 	const life = doors.random.identifier();
 	const raft = newCore(settings, doors, log, heldIndex ?? 0, members, probation, life);

@@ -1,9 +1,9 @@
-import { Corruption } from '../errors.js';
+import { Corruption, isNoSpace } from '../errors.js';
 import type { ReceivedSnapshot } from '../log/snapshot-receiver.js';
 import type { SnapshotStore } from '../log/snapshot-store.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Message, MessageKind } from '../raft/types.js';
-import { isNoSpace, type Snapshots } from './snapshots.js';
+import type { Snapshots } from './snapshots.js';
 import type { SnapshotProgress } from './types.js';
 
 /** What a receiver needs of its replica. */

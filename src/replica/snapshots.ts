@@ -1,4 +1,4 @@
-import { DiskError, StateMachineFailed, Stopped, TooLarge } from '../errors.js';
+import { isNoSpace, StateMachineFailed, Stopped, TooLarge } from '../errors.js';
 import type { Clock } from '../io.js';
 import type { Log } from '../log/log.js';
 import type { SnapshotStore } from '../log/snapshot-store.js';
@@ -241,10 +241,6 @@ export class Snapshots {
 /** Does it take part in snapshots? */
 export function canSnapshot(machine: StateMachine): boolean {
 	return machine.snapshot !== undefined && machine.restore !== undefined;
-}
-
-export function isNoSpace(error: unknown): error is DiskError {
-	return error instanceof DiskError && (error.errno === 'ENOSPC' || error.errno === 'EDQUOT');
 }
 
 /** How much log there is behind `index`, about: what is kept of it lies evenly. */

@@ -164,4 +164,15 @@ export const memberMutants: readonly Mutant[] = [
 		'isCaughtUp;',
 		tests(PROBATION_TEST, /voters that the log tells of are asked/),
 	),
+	mutant(
+		'full-disk-stops-who-keeps-members',
+		28,
+		'src/replica/members-file.ts',
+		'if (!isNoSpace(error)) return this.#fail(error);',
+		'if (error !== null) return this.#fail(error);',
+		tests(
+			'test/replica/members-file.test.ts',
+			/^the last committed configuration beside the log waits/,
+		),
+	),
 ];

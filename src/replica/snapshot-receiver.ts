@@ -150,9 +150,9 @@ export class SnapshotReceiver {
 				this.#arriving = null;
 				if (!this.#isStopped) installed(snapshot);
 			} catch (error) {
-				this.#arriving = null;
-				// What came is removed, and asked for again.
 				if (!(error instanceof Corruption)) throw error;
+				// What came is removed, and asked for again.
+				this.#arriving = null;
 				log(`a snapshot that came from replica ${arriving.from} is no use: ${error.message}`);
 			}
 		});

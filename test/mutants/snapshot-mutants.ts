@@ -156,4 +156,12 @@ export const snapshotMutants: readonly Mutant[] = [
 		'const isHeld = this.#heldIndex !== null;',
 		tests(REPLICA, /one that keeps its state/),
 	),
+	mutant(
+		'unsynced-snapshot-is-held-for-ever',
+		22,
+		'src/replica/snapshot-receiver.ts',
+		'if (!(error instanceof Corruption)) throw error;',
+		'this.#arriving = null;\n\t\t\t\tif (!(error instanceof Corruption)) throw error;',
+		tests('test/replica/snapshots.test.ts', /^rule 22: what a full disk/, 'rule 22'),
+	),
 ];

@@ -170,6 +170,17 @@ it('rule 13: a broken connection and a restart cost what was on its way, and no 
 	expect(world.machines.get(id)!.restored).toHaveLength(2);
 });
 
+it('rule 22: what a full disk would not sync is removed and fetched again', async () => {
+	const { world, id } = await returning('full');
+	const { disk } = world.small.nodes[id - 1]!.machine;
+	disk.failNext('sync', 'ENOSPC', { path: '.receiving' });
+	await world.settle();
+	expect(world.lines.filter((line) => line.includes('be written: sync'))).toHaveLength(1);
+	const had = taken(world).map((line) => /has (\d+) of/.exec(line)![1]);
+	expect(had).toEqual(['0', '0']);
+	expect(world.machines.get(id)!.restored).toHaveLength(2);
+});
+
 it('rule 30: the log is bounded under endless load, while somebody is away and while a snapshot is sent', async () => {
 	const { world } = await returning('endless');
 	for (let i = 0; i < 12; i++) {

@@ -129,12 +129,13 @@ class Run {
 
 	/** Nobody lags and nothing more is proposed: with snapshots, the log is about as short as it was asked to be. A batch
 	 * that doesn't fit the rest of a segment leaves that unused, and a log that was cut can't begin with the segments that
-	 * were begun behind the cut. */
+	 * were begun behind the cut: what a leader had that was never committed stays a while (seed 1795281148090-148). */
 	async #demandBounded(): Promise<void> {
 		const { nodes, plan, hasSnapshots } = this.#cluster;
 		if (!hasSnapshots) return;
-		const { segmentBytes } = plan.limits;
-		const most = plan.retainBytes + 2 * plan.snapshotEveryBytes + 8 * segmentBytes;
+		const { segmentBytes, uncommittedBytesMax } = plan.limits;
+		const asked = plan.retainBytes + 2 * plan.snapshotEveryBytes;
+		const most = asked + 8 * segmentBytes + uncommittedBytesMax;
 		const isBounded = await this.#until(
 			() => nodes.every(({ parts }) => parts !== null && parts.log.liveBytes <= most),
 			RECOVERY_MS,

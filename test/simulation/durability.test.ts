@@ -45,7 +45,10 @@ async function losePower(seed: number, durability: Durability, sum: Aftermath): 
 		...drawPlan(world.random.fork('plan')),
 		replicas: 3,
 		clockRates: [1, 1, 1],
+		// All is in the log: what is on a disk is what it finds of that.
 		retainBytes: Number.POSITIVE_INFINITY,
+		snapshotEveryBytes: Number.POSITIVE_INFINITY,
+		keeps: false,
 		tails: 0,
 		durability,
 	});

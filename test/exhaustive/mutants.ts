@@ -197,6 +197,11 @@ export const mutants: Readonly<Record<string, Mutant>> = {
 		edits: [
 			{
 				file: 'probation.ts',
+				find: 'const mayBeNew = isComplete &&',
+				replace: 'const mayBeNew = this.#answers.size > 0 &&',
+			},
+			{
+				file: 'probation.ts',
 				find: 'return isComplete && hasSure(voters) && (outgoing.length === 0 || hasSure(outgoing));',
 				replace: 'return this.#answers.size >= majorityOf(voters.length) - 1;',
 			},

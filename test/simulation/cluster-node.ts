@@ -2,6 +2,7 @@ import { Corruption, DiskError, StateMachineFailed } from '../../src/errors.js';
 import type { LogPosition, Recovered } from '../../src/log/types.js';
 import { open, type ReplicaParts } from '../../src/replica/open.js';
 import type { Replica } from '../../src/replica/replica.js';
+import { VERSIONS } from '../../src/transport/versions.js';
 import type { Cluster } from './cluster.js';
 import { DiskWitness } from './cluster-witness.js';
 import { DiskDamage } from './disk-damage.js';
@@ -38,6 +39,9 @@ export class ClusterNode implements Watched {
 	readonly kept: Kept | null;
 	/** Counts its lives, and changes whenever one ends. */
 	life = 0;
+	/** What its program understands, from its next life on, and in this or the last one. */
+	versions = VERSIONS;
+	speaks = VERSIONS;
 	/** Closed for the last time. */
 	hasLeft = false;
 	#isLeaving = false;
@@ -128,6 +132,7 @@ export class ClusterNode implements Watched {
 		this.#process = doors.process;
 		this.judgedRuns = -1;
 		this.life += 1;
+		this.speaks = this.versions;
 		this.seen.lives += 1;
 		const { life } = this;
 		this.#cluster.note(`r${this.id} starts`);
@@ -173,6 +178,7 @@ export class ClusterNode implements Watched {
 			},
 			doors,
 			(parts) => this.#assembled(parts),
+			this.speaks,
 		);
 	}
 

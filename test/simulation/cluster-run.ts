@@ -4,13 +4,16 @@ import { Clients } from './cluster-clients.js';
 import { Faults } from './cluster-faults.js';
 import { drawPlan, type Plan } from './cluster-plan.js';
 import { demand } from './invariants.js';
+import { Upgrades } from './upgrades.js';
 import { World } from './world.js';
 
 export interface RunOptions {
 	/** Events until the cluster is healed. */
 	readonly steps?: number;
-	/** Virtual time until then, at most. Default 6,000. */
+	/** Virtual time until then, at most. Default 6,000, with upgrades 10,000. */
 	readonly hostileMs?: number;
+	/** Meanwhile the replicas are given programs of other versions. */
+	readonly upgrades?: boolean;
 	/** For plans that a test wants rather than draws. */
 	readonly plan?: Partial<Plan>;
 	/** Told what all clients asked and were answered, at the end, however the run went. */
@@ -30,11 +33,11 @@ export interface Outcome {
 
 /** A run that went wrong: says how to see it again, and what came before. */
 export class SimulationFailed extends Error {
-	constructor(seed: string, steps: number, cluster: Cluster, cause: unknown) {
+	constructor(seed: string, options: RunOptions, steps: number, cluster: Cluster, cause: unknown) {
 		const why = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 		super(
 			`seed ${seed}, step ${steps}, ${cluster.world.now.toFixed(3)} ms\n${cluster.story}\n${why}\n` +
-				`again: npm run sim -- --seed ${seed}`,
+				`again: npm run sim -- --seed ${seed}${options.upgrades === true ? ' --upgrades' : ''}`,
 			{ cause },
 		);
 	}
@@ -43,17 +46,22 @@ export class SimulationFailed extends Error {
 /** By then a healed cluster has a leader, and everybody has everything. */
 const RECOVERY_MS = 20_000;
 const CHANGE_MS = 1000;
+const HOSTILE_MS = 6000;
+const UPGRADE_MS = 10_000;
 
 /** One whole run of a seed: a hostile time, then peace, then a power failure, and everything is still there. */
 export async function simulate(seed: number | string, options: RunOptions = {}): Promise<Outcome> {
 	const world = new World(seed);
-	const plan = { ...drawPlan(world.random.fork('plan')), ...options.plan };
+	const drawn = drawPlan(world.random.fork('plan'));
+	// Clients are of this time: they go where replicas no longer know its protocol.
+	const leavesOld = options.upgrades === true && world.random.fork('leaves old').chance(0.5);
+	const plan = { ...drawn, ...(leavesOld && { remoteClients: 0 }), ...options.plan };
 	const cluster = new Cluster(world, plan);
-	const run = new Run(cluster);
+	const run = new Run(cluster, options.upgrades === true ? new Upgrades(cluster, leavesOld) : null);
 	try {
 		return await run.all(options);
 	} catch (error) {
-		throw new SimulationFailed(world.seed, run.steps, cluster, error);
+		throw new SimulationFailed(world.seed, options, run.steps, cluster, error);
 	} finally {
 		options.onHistory?.(cluster.ledger.history.events);
 	}
@@ -63,24 +71,30 @@ class Run {
 	readonly #cluster: Cluster;
 	readonly #faults: Faults;
 	readonly #clients: Clients;
+	readonly #upgrades: Upgrades | null;
 	steps = 0;
 
-	constructor(cluster: Cluster) {
+	constructor(cluster: Cluster, upgrades: Upgrades | null) {
 		this.#cluster = cluster;
+		this.#upgrades = upgrades;
 		this.#faults = new Faults(cluster);
 		this.#clients = new Clients(cluster);
 	}
 
-	async all({ steps = Number.POSITIVE_INFINITY, hostileMs = 6000 }: RunOptions): Promise<Outcome> {
+	async all({ steps = Number.POSITIVE_INFINITY, hostileMs }: RunOptions): Promise<Outcome> {
 		for (const node of this.#cluster.nodes) node.start();
 		this.#clients.begin();
 		this.#faults.begin();
-		await this.#until(() => this.steps >= steps, hostileMs);
+		this.#upgrades?.begin();
+		const ownMs = this.#upgrades === null ? HOSTILE_MS : UPGRADE_MS;
+		await this.#until(() => this.steps >= steps, hostileMs ?? ownMs);
+		this.#upgrades?.end();
 		this.#faults.heal();
 		this.#clients.end();
 		await this.#agree('after everything is healed');
 		if (!this.#isStranded()) {
 			await this.#settle();
+			await this.#demandVersions();
 			await this.#demandBounded();
 			await this.#losePower();
 		}
@@ -141,6 +155,12 @@ class Run {
 			RECOVERY_MS,
 		);
 		demand(isBounded, () => `a log is not bounded by ${most} bytes: ${this.#describe()}`);
+	}
+
+	async #demandVersions(): Promise<void> {
+		const upgrades = this.#upgrades;
+		const isAgreed = upgrades === null || (await this.#until(() => upgrades.isAgreed, RECOVERY_MS));
+		demand(isAgreed, () => `replicas don't agree on versions: ${this.#describe()}`);
 	}
 
 	/** Every call comes to an end. */
@@ -219,6 +239,7 @@ class Run {
 			...ledger.history.seen,
 			...judge.seen,
 			...this.#clients.seen,
+			...this.#upgrades?.seen,
 		};
 		for (const node of nodes) {
 			for (const [name, count] of Object.entries(node.seen))

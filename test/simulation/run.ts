@@ -32,8 +32,9 @@ function historyTo(path: string | null): Pick<RunOptions, 'onHistory'> {
 
 /** @returns what the process ends with */
 async function sweep(options: SweepOptions): Promise<number> {
-	const { seeds, isSingle, jobs: count, steps, failuresMax, isVerbose, historyPath } = options;
-	const runOptions: RunOptions = { steps, ...historyTo(historyPath) };
+	const { seeds, isSingle, jobs: count, failuresMax, isVerbose, historyPath } = options;
+	const { steps, upgrades } = options;
+	const runOptions: RunOptions = { steps, upgrades, ...historyTo(historyPath) };
 	const sum = new Sum();
 	let isOver = false;
 	let jobs: Jobs | null = null;

@@ -7,6 +7,7 @@ export const usage = `Simulates whole clusters from seeds; see docs/TESTING.md.
     npm run sim -- --minutes M          fresh seeds for so long
 
     --jobs N          in so many processes (1)
+    --upgrades        give the replicas programs of other protocol versions, one after the other
     --steps N         heal the cluster after so many events
     --max-failures N  stop after so many failed seeds (5)
     --history FILE    of --seed: writes what its clients asked and were answered, as Jepsen's operation maps in EDN
@@ -28,6 +29,7 @@ export interface SweepOptions {
 	readonly steps: number;
 	readonly jobs: number;
 	readonly failuresMax: number;
+	readonly upgrades: boolean;
 	readonly isVerbose: boolean;
 	/** Where the history of a single seed goes. */
 	readonly historyPath: string | null;
@@ -35,7 +37,7 @@ export interface SweepOptions {
 
 /** Null: it asks for help. Throws `UsageError`. */
 export function parseOptions(args: readonly string[]): SweepOptions | null {
-	const { help, verbose, history, ...values } = parse(args);
+	const { help, verbose, history, upgrades, ...values } = parse(args);
 	if (help) return null;
 	if (history !== undefined && values.seed === undefined)
 		throw new UsageError('--history goes with --seed only');
@@ -45,6 +47,7 @@ export function parseOptions(args: readonly string[]): SweepOptions | null {
 		steps: whole('steps', values.steps) ?? Number.POSITIVE_INFINITY,
 		jobs: whole('jobs', values.jobs) ?? 1,
 		failuresMax: whole('max-failures', values['max-failures']) ?? 5,
+		upgrades: upgrades === true,
 		isVerbose: verbose === true || values.seed !== undefined,
 		historyPath: history ?? null,
 	};
@@ -59,6 +62,7 @@ interface Values {
 	readonly jobs?: string;
 	readonly 'max-failures'?: string;
 	readonly history?: string;
+	readonly upgrades?: boolean;
 	readonly verbose?: boolean;
 	readonly help?: boolean;
 }
@@ -78,6 +82,7 @@ function parse(args: readonly string[]): Values {
 				jobs: text,
 				'max-failures': text,
 				history: text,
+				upgrades: flag,
 				verbose: flag,
 				help: flag,
 			},

@@ -1,6 +1,7 @@
 import { open, type ReplicaParts } from '../../src/replica/open.js';
 import type { Replica } from '../../src/replica/replica.js';
 import type { ReplicaOptions } from '../../src/replica/types.js';
+import { VERSIONS } from '../../src/transport/versions.js';
 import { type Machine, type ProcessDoors, World } from '../simulation/world.js';
 import { NumberMachine } from './machines.js';
 
@@ -56,7 +57,11 @@ export class SmallWorld {
 	}
 
 	/** A new life of a replica; its state machine is a new one, if not said otherwise. */
-	async start(id: number, change: Partial<ReplicaOptions> = {}): Promise<Node> {
+	async start(
+		id: number,
+		change: Partial<ReplicaOptions> = {},
+		versions = VERSIONS,
+	): Promise<Node> {
 		const machine = this.world.machine(`r${id}`);
 		const doors = machine.start();
 		const peers = Object.fromEntries(
@@ -72,6 +77,7 @@ export class SmallWorld {
 				(assembled) => {
 					parts = assembled;
 				},
+				versions,
 			),
 		);
 		return { id, machine, doors, replica, parts: parts!, state };

@@ -299,7 +299,6 @@ export class Loop implements SenderCore, PeerListener {
 		const isKept = (index: number, term: number) => this.raft.termAt(index) === term;
 		proposals.beginTerm(isKept);
 		const noOp = proposals.noOp();
-		if (noOp === null) return this.fail(new Error('no memory for the first entry of a term'));
 		this.#leadership += 1;
 		this.#input.count = 1;
 		this.#step(InputKind.propose);
@@ -313,7 +312,6 @@ export class Loop implements SenderCore, PeerListener {
 	/** As leader: from here on these are the members. @returns the index of the entry; 0 = refused */
 	configure(members: Members): number {
 		const frame = this.#parts.proposals.configuration(encodeMembers(members));
-		if (frame === null) return 0;
 		this.#input.configuration = configurationOf(members);
 		this.#step(InputKind.configure);
 		const index = this.#output.refused ? 0 : this.#output.firstIndex;

@@ -12,12 +12,9 @@ import { BatchWriter, type PackedEntries } from '../format/batch-writer.js';
 import { alignUp8, type Memory } from '../format/memory.js';
 import { type Slab, SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
-import { MEMBERS_BYTES_MAX } from './members.js';
 
-/** Memory for the first entries of terms: more than a no-op takes, and how many may wait to be applied. */
-const NO_OP_BYTES = 256;
-const NO_OPS_MAX = 256;
-const CONFIGURATIONS_MAX = 16;
+/** More than a frame of one entry takes besides the entry. */
+const FRAME_ROOM_BYTES = 256;
 
 /** Somebody who waits for `count` entries of a batch to be applied. */
 export interface Waiter {
@@ -59,10 +56,6 @@ export class Proposals {
 	readonly #limits: Limits;
 	readonly #label: BatchLabel;
 	readonly #writer: BatchWriter;
-	/** Leadership may come when every slab is in use, and its first entry is what frees them again. */
-	readonly #noOps = new SlabPool(NO_OP_BYTES, NO_OPS_MAX);
-	/** Apart from the rest, too: changing the members must not fail for want of memory. */
-	readonly #configurations = new SlabPool(2 * MEMBERS_BYTES_MAX, CONFIGURATIONS_MAX);
 	#waiters: Waiter[] = [];
 	/** Where frames are made; held once. */
 	#slab: Slab | null = null;
@@ -135,23 +128,24 @@ export class Proposals {
 	}
 
 	/** Makes a no-op frame for a new leader: the first of its term. Held once by the caller. */
-	noOp(): { readonly slab: Slab; readonly length: number } | null {
-		const slab = this.#noOps.acquire();
-		if (slab === null) return null;
-		const writer = new BatchWriter(1);
-		writer.begin(slab, 0, slab.size);
-		writer.add(new Uint8Array(0));
-		return { slab, length: writer.finish({ ...this.#label, kind: BatchKind.noOp }) };
+	noOp(): { readonly slab: Slab; readonly length: number } {
+		return this.#alone(new Uint8Array(0), BatchKind.noOp);
 	}
 
 	/** Makes a frame of a configuration (JSON). Held once by the caller. */
-	configuration(json: Uint8Array): { readonly slab: Slab; readonly length: number } | null {
-		const slab = this.#configurations.acquire();
-		if (slab === null) return null;
+	configuration(json: Uint8Array): { readonly slab: Slab; readonly length: number } {
+		return this.#alone(json, BatchKind.configuration);
+	}
+
+	/** In memory of its own: such frames are rare, the log's end holds on to them for as long as it has room, and neither a
+	 * leadership nor a change of the members may fail because every slab is in use. */
+	#alone(entry: Uint8Array, kind: BatchKind): { readonly slab: Slab; readonly length: number } {
+		const bytes = 8 * Math.ceil((entry.length + FRAME_ROOM_BYTES) / 8);
+		const slab = new SlabPool(bytes, 1).acquire()!;
 		const writer = new BatchWriter(1);
 		writer.begin(slab, 0, slab.size);
-		writer.add(json);
-		return { slab, length: writer.finish({ ...this.#label, kind: BatchKind.configuration }) };
+		writer.add(entry);
+		return { slab, length: writer.finish({ ...this.#label, kind }) };
 	}
 
 	/** The next frame for the log, or null. `force`: finishes the open batch for it. */

@@ -4,6 +4,7 @@ import { stampBatch } from '../../src/format/batch.js';
 import { BatchView } from '../../src/format/batch-view.js';
 import { SlabPool } from '../../src/format/slab.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
+import { MEMBERS_BYTES_MAX } from '../../src/replica/members.js';
 import { Proposals } from '../../src/replica/proposals.js';
 
 /** Proposals with one frame in the log for each index, of term 1; what became of each. */
@@ -60,4 +61,13 @@ describe('rule 20: a result is for the very proposal', () => {
 		proposals.applied(views[0]!(5, 1), undefined);
 		expect(outcomes[0]).toBe(5);
 	});
+});
+
+it('first entries of terms and configurations never want for memory, however many are held', () => {
+	const proposals = new Proposals(new SlabPool(DEFAULT_LIMITS.slabBytes, 1), DEFAULT_LIMITS, 1);
+	const held = Array.from({ length: 1000 }, () => [
+		proposals.noOp(),
+		proposals.configuration(new Uint8Array(MEMBERS_BYTES_MAX)),
+	]).flat();
+	for (const { slab, length } of held) expect(length).toBeLessThanOrEqual(slab.size);
 });

@@ -49,7 +49,7 @@ export class UnknownOutcome extends MillraceError {
 }
 
 /** The members can't be changed like that now: another change is under way, or the leader has just begun. Nothing was
- * appended; try again. */
+ * appended; try again. Or the replica that was added was removed before it was a voter. */
 export class ChangeRefused extends MillraceError {
 	constructor(why: string) {
 		super('CHANGE_REFUSED', why);

@@ -23,7 +23,8 @@ export interface MemberChangesParts {
 /** Somebody who waits until a configuration is committed. */
 interface Waiter {
 	readonly index: number;
-	readonly isDone: (members: Members) => boolean;
+	/** Must be a voter; 0 = nobody must. */
+	readonly voter: number;
 	readonly resolve: (members: Members) => void;
 	readonly reject: (error: Error) => void;
 }
@@ -44,15 +45,12 @@ export class MemberChanges {
 		this.#parts = parts;
 	}
 
-	/** Resolves once it is committed, and `isDone` besides. Errors: `NotLeader`, `BadOption`, `ChangeRefused`;
-	 * `UnknownOutcome`. */
-	change(
-		change: MemberChange,
-		isDone: (members: Members) => boolean = () => true,
-	): Promise<Members> {
+	/** Resolves once it is committed, and `voter` is one, if that isn't 0. Errors: `NotLeader`, `BadOption`,
+	 * `ChangeRefused`; `UnknownOutcome`. */
+	change(change: MemberChange, voter = 0): Promise<Members> {
 		return new Promise((resolve, reject) => {
 			const index = this.#begin(change);
-			this.#waiters.push({ index, isDone, resolve, reject });
+			this.#waiters.push({ index, voter, resolve, reject });
 			this.advanced();
 		});
 	}
@@ -79,11 +77,16 @@ export class MemberChanges {
 		const { raft, members } = this.#parts;
 		const isSettled = members.index <= raft.committed && members.current.outgoing.length === 0;
 		if (!isSettled || this.#waiters.length === 0) return;
-		const isDone = ({ index, isDone: isSo }: Waiter) =>
-			index <= members.index && isSo(members.current);
-		const done = this.#waiters.filter(isDone);
-		this.#waiters = this.#waiters.filter((waiter) => !isDone(waiter));
-		for (const { resolve } of done) resolve(members.current);
+		const { current } = members;
+		const isOver = ({ index, voter }: Waiter) =>
+			index <= members.index && !isLearner(current, voter);
+		const over = this.#waiters.filter(isOver);
+		this.#waiters = this.#waiters.filter((waiter) => !isOver(waiter));
+		for (const { voter, resolve, reject } of over) {
+			const isThere = voter === 0 || current.voters.some(({ id }) => id === voter);
+			if (isThere) resolve(current);
+			else reject(new ChangeRefused(`replica ${voter} was removed before it was a voter`));
+		}
 	}
 
 	/** This replica doesn't lead any more, or has stopped. */
@@ -111,12 +114,10 @@ export class MemberChanges {
 		return index;
 	}
 
-	#promote({ id, replaces }: Member): void {
+	#promote({ id }: Member): void {
 		const { members, configure, log } = this.#parts;
-		const isThere = members.current.voters.some((voter) => voter.id === replaces);
-		const remove = replaces !== undefined && isThere ? [replaces] : [];
 		log(`replica ${id} has caught up and becomes a voter`);
-		configure(changed(members.current, { promote: [id], remove }));
+		configure(changed(members.current, { promote: [id] }));
 	}
 
 	/** It got everything there was within less than an election time-out (§4.2.1 of the thesis): it will not hold up
@@ -129,6 +130,10 @@ export class MemberChanges {
 		this.#rounds.set(id, { target: raft.lastIndex, since: now() });
 		return round !== undefined && now() - round.since <= electionTimeoutMs;
 	}
+}
+
+function isLearner({ learners }: Members, id: number): boolean {
+	return learners.some((learner) => learner.id === id);
 }
 
 function isEmpty({ add = [], promote = [], remove = [] }: MemberChange): boolean {

@@ -110,7 +110,7 @@ export function initialMembers(addresses: ReadonlyMap<number, Address>): Members
 export interface MemberChange {
 	/** They begin as learners. */
 	readonly add?: readonly Member[];
-	/** Learners that become voters. */
+	/** Learners that become voters; whom they replace leaves. */
 	readonly promote?: readonly number[];
 	readonly remove?: readonly number[];
 }
@@ -143,7 +143,12 @@ export function changed(members: Members, change: MemberChange): Members {
 		const { promote: _promote, replaces: _replaces, ...voter } = learner!;
 		return voter;
 	});
-	const isKept = ({ id }: Member) => !remove.includes(id);
+	const replaced = members.learners.flatMap(({ id, replaces }) => {
+		const isThere = members.voters.some((voter) => voter.id === replaces);
+		return isThere && promote.includes(id) && !remove.includes(replaces!) ? [replaces!] : [];
+	});
+	const leaving = [...new Set([...remove, ...replaced])];
+	const isKept = ({ id }: Member) => !leaving.includes(id);
 	const learners = [...members.learners, ...add].filter(
 		(member) => isKept(member) && !promote.includes(member.id),
 	);
@@ -155,7 +160,7 @@ export function changed(members: Members, change: MemberChange): Members {
 		voters,
 		outgoing: isSame ? [] : members.voters,
 		learners,
-		removed: [...members.removed, ...remove].slice(-REMOVED_MAX),
+		removed: [...members.removed, ...leaving].slice(-REMOVED_MAX),
 	};
 }
 

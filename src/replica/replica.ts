@@ -142,10 +142,10 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	): Promise<Members> {
 		const { id } = member;
 		const add = [{ ...member, ...(promote && { promote }) }];
-		return this.#changeMembers({ add }, ({ voters }) => !promote || isIn(voters, id));
+		return this.#changeMembers({ add }, promote ? id : 0);
 	}
 
-	/** Makes a learner a voter, caught up or not. Errors: as `changeMembers`. */
+	/** Makes a learner a voter, caught up or not; whom it replaces leaves. Errors: as `changeMembers`. */
 	promote(id: number): Promise<Members> {
 		return this.#changeMembers({ promote: [id] });
 	}
@@ -163,12 +163,12 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	): Promise<Members> {
 		const { id } = member;
 		const add: Member[] = [{ ...member, promote: true, replaces }];
-		return this.#changeMembers({ add }, ({ voters }) => isIn(voters, id));
+		return this.#changeMembers({ add }, id);
 	}
 
-	#changeMembers(change: MemberChange, isDone?: (members: Members) => boolean): Promise<Members> {
+	#changeMembers(change: MemberChange, voter = 0): Promise<Members> {
 		if (this.#stopped !== null) return Promise.reject(this.#stopped);
-		return this.#memberChanges.change(change, isDone);
+		return this.#memberChanges.change(change, voter);
 	}
 
 	/**
@@ -412,8 +412,4 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 			await lock.release();
 		}
 	}
-}
-
-function isIn(members: readonly Member[], id: number): boolean {
-	return members.some((member) => member.id === id);
 }

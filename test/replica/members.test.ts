@@ -120,6 +120,42 @@ it('a dead replica is replaced by a new one in one change', async () => {
 	await until('it votes', () => cluster.replica(4).status().standing === 'voter');
 });
 
+it('a learner that is promoted by hand replaces whom it was to replace', async () => {
+	const address = await three();
+	const leader = await cluster.leader();
+	const [old] = (await cluster.followers()).map(({ id }) => id);
+	// Nobody has started it yet.
+	const replaced = leader.replaceMember(old!, { id: 4, address });
+	await until('it is a learner', () => leader.status().members.learners.length === 1);
+	await leader.propose(entry(1));
+	await leader.promote(4);
+	const { voters, removed } = await replaced;
+	expect(voters.map(({ id }) => id).sort()).toEqual([1, 2, 3, 4].filter((id) => id !== old));
+	expect(removed).toEqual([old]);
+});
+
+it('who waits for a learner to become a voter is told when it is removed', async () => {
+	const address = await three();
+	const leader = await cluster.leader();
+	const added = leader.addMember({ id: 4, address });
+	const refused = expect(added).rejects.toThrow(/removed before it was a voter/);
+	await until('it is a learner', () => leader.status().members.learners.length === 1);
+	await leader.propose(entry(1));
+	await leader.removeMember(4);
+	await refused;
+});
+
+it('members change as often as one likes', async () => {
+	const address = await three();
+	const leader = await cluster.leader();
+	for (let id = 4; id < 24; id++) {
+		await leader.addMember({ id, address }, { promote: false });
+		await leader.removeMember(id);
+	}
+	expect(votersOf(leader)).toEqual([1, 2, 3]);
+	expect(leader.status().members.removed).toHaveLength(20);
+});
+
 it('a second change is refused while one is under way, and what makes no sense is refused at once', async () => {
 	const address = await three();
 	const leader = await cluster.leader();

@@ -1,8 +1,8 @@
 import { checkHistory } from '../history/checker.js';
 import { type HistoryEvent, HistoryRecorder, type PendingCall } from '../history/history.js';
-import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
 import type { Command } from './store.js';
+import { demand } from './violation.js';
 
 /** Far more than any history has needed. */
 const CONFIGURATIONS_MAX = 200_000;

@@ -2,12 +2,12 @@ import type { Replica } from '../../src/replica/replica.js';
 import { ClientFaults } from './client-faults.js';
 import type { Cluster } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
-import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
 import { type Reading, Readings } from './readings.js';
 import { RemoteCaller } from './remote-caller.js';
 import type { Answer, CasResult } from './store.js';
 import { TailFollower } from './tail-follower.js';
+import { demand } from './violation.js';
 import { pack } from './workload.js';
 
 const OUTSTANDING_MAX = 400;

@@ -7,9 +7,10 @@ import type { Cluster } from './cluster.js';
 import { DiskWitness } from './cluster-witness.js';
 import { DiskDamage } from './disk-damage.js';
 import { FaultyMachine } from './faulty-machine.js';
-import { demand, demandNoLeak, Violation, type Watched } from './invariants.js';
+import { demandNoLeak, type Watched } from './invariants.js';
 import type { SimulatedProcess } from './process.js';
 import type { SimulatedRandom } from './random.js';
+import { demand, Violation } from './violation.js';
 import { type Kept, Recorder } from './workload.js';
 import type { Machine, ProcessDoors } from './world.js';
 
@@ -72,6 +73,9 @@ export class ClusterNode implements Watched {
 		recycled: 0,
 		segments: 0,
 	};
+	readonly #isJoiner: boolean;
+	/** Whom it is told of, once somebody wants it. */
+	#peers: Readonly<Record<number, string>> | null;
 	readonly #cluster: Cluster;
 	readonly #random: SimulatedRandom;
 
@@ -80,7 +84,9 @@ export class ClusterNode implements Watched {
 		this.#cluster = cluster;
 		this.machine = cluster.world.machine(`r${id}`);
 		this.#random = cluster.world.random.fork(`node ${id}`);
-		this.machine.clock.rate = cluster.plan.clockRates[id - 1]!;
+		this.machine.clock.rate = cluster.plan.clockRates[id - 1] ?? 1;
+		this.#isJoiner = id > cluster.plan.replicas;
+		this.#peers = this.#isJoiner ? null : cluster.peers;
 		this.kept = cluster.plan.keeps ? { index: 0 } : null;
 		const guard = (work: () => void) => cluster.ledger.guard(work);
 		const isOs = cluster.plan.durability === 'os';
@@ -96,6 +102,7 @@ export class ClusterNode implements Watched {
 				demand(isDurable || isOs, `${path}: a flush is reported done before it is durable`);
 				const fault = this.witness.written(bytes);
 				demand(fault === null, `${path}: ${fault}`);
+				if (this.witness.wroteMembers) cluster.judge.demandLegalChanges(this);
 			});
 			const astray = this.damage.written(write);
 			if (astray === null) return;
@@ -126,8 +133,18 @@ export class ClusterNode implements Watched {
 		return this.parts?.raft.leader === this.id && this.replica?.stopped === null;
 	}
 
+	/** It was there from the beginning, or somebody has set it up. */
+	get isInvited(): boolean {
+		return this.#peers !== null;
+	}
+
+	/** Sets it up to join these. */
+	invite(voters: readonly number[]): void {
+		this.#peers ??= addressesOf([...voters, this.id]);
+	}
+
 	start(): void {
-		if (this.machine.running) return;
+		if (this.machine.running || !this.isInvited) return;
 		const doors = this.machine.start();
 		this.#process = doors.process;
 		this.judgedRuns = -1;
@@ -161,7 +178,8 @@ export class ClusterNode implements Watched {
 			{
 				id: this.id,
 				dir: '/data',
-				peers: this.#cluster.peers,
+				peers: this.#peers!,
+				join: this.#isJoiner,
 				stateMachine: this.#machine,
 				durability: plan.durability,
 				electionTimeoutMs,
@@ -174,7 +192,12 @@ export class ClusterNode implements Watched {
 				snapshotEveryBytes,
 				snapshotBytesPerSecond,
 				limits,
-				log: (line) => this.#cluster.note(`r${this.id}: ${line}`),
+				log: (line) => {
+					// They go on trying, all the time.
+					if (!line.endsWith('was removed from this cluster')) {
+						this.#cluster.note(`r${this.id}: ${line}`);
+					}
+				},
 			},
 			doors,
 			(parts) => this.#assembled(parts),
@@ -334,6 +357,7 @@ export class ClusterNode implements Watched {
 	/** Closes it for the last time. */
 	leave(): void {
 		this.#isLeaving = true;
+		if (!this.isInvited) this.hasLeft = true;
 		this.close();
 	}
 
@@ -370,6 +394,10 @@ export class ClusterNode implements Watched {
 
 export function addressOf(id: number): string {
 	return `r${id}:${PORT}`;
+}
+
+export function addressesOf(ids: readonly number[]): Record<number, string> {
+	return Object.fromEntries(ids.map((id) => [id, addressOf(id)]));
 }
 
 function isSegment(path: string): boolean {

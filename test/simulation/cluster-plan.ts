@@ -34,7 +34,12 @@ const never = Number.POSITIVE_INFINITY;
 
 /** What a seed makes of a cluster. */
 export interface Plan {
+	/** Those that the cluster begins with. */
 	readonly replicas: number;
+	/** Those that may be added. With none, the members stay who they are. */
+	readonly joiners: number;
+	/** Mean ms from one change of the members to the next. */
+	readonly changeEveryMs: number;
 	readonly limits: Limits;
 	readonly electionTimeoutMs: number;
 	readonly heartbeatMs: number;
@@ -116,8 +121,14 @@ export function drawPlan(random: SimulatedRandom): Plan {
 	const leaseDriftMax = random.chance(0.6) ? 0.19 : null;
 	if (leaseDriftMax !== null) faults.set('clock-step', Number.POSITIVE_INFINITY);
 	const isSlow = random.chance(0.4);
+	// From a stream of its own: whoever draws more or less here changes nothing else.
+	const members = random.fork('members');
+	// Who is added must be able to get everything.
+	const mayChange = replicas === 3 && (hasSnapshots || !isBounded);
 	return {
 		replicas,
+		joiners: mayChange && members.chance(0.4) ? 2 + members.below(4) : 0,
+		changeEveryMs: members.between(150, 1500),
 		limits,
 		durability,
 		repairs: replicas > 2 && random.chance(0.7),

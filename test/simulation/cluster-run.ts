@@ -3,8 +3,9 @@ import { Cluster } from './cluster.js';
 import { Clients } from './cluster-clients.js';
 import { Faults } from './cluster-faults.js';
 import { drawPlan, type Plan } from './cluster-plan.js';
-import { demand } from './invariants.js';
+import { Operators } from './operators.js';
 import { Upgrades } from './upgrades.js';
+import { demand } from './violation.js';
 import { World } from './world.js';
 
 export interface RunOptions {
@@ -55,7 +56,12 @@ export async function simulate(seed: number | string, options: RunOptions = {}):
 	const drawn = drawPlan(world.random.fork('plan'));
 	// Clients are of this time: they go where replicas no longer know its protocol.
 	const leavesOld = options.upgrades === true && world.random.fork('leaves old').chance(0.5);
-	const plan = { ...drawn, ...(leavesOld && { remoteClients: 0 }), ...options.plan };
+	// Upgrades look at everybody's connections to everybody: the members stay who they are.
+	const upgraded = options.upgrades === true && {
+		joiners: 0,
+		...(leavesOld && { remoteClients: 0 }),
+	};
+	const plan = { ...drawn, ...upgraded, ...options.plan };
 	const cluster = new Cluster(world, plan);
 	const run = new Run(cluster, options.upgrades === true ? new Upgrades(cluster, leavesOld) : null);
 	try {
@@ -72,6 +78,7 @@ class Run {
 	readonly #faults: Faults;
 	readonly #clients: Clients;
 	readonly #upgrades: Upgrades | null;
+	readonly #operators: Operators;
 	steps = 0;
 
 	constructor(cluster: Cluster, upgrades: Upgrades | null) {
@@ -79,15 +86,18 @@ class Run {
 		this.#upgrades = upgrades;
 		this.#faults = new Faults(cluster);
 		this.#clients = new Clients(cluster);
+		this.#operators = new Operators(cluster);
 	}
 
 	async all({ steps = Number.POSITIVE_INFINITY, hostileMs }: RunOptions): Promise<Outcome> {
 		for (const node of this.#cluster.nodes) node.start();
 		this.#clients.begin();
 		this.#faults.begin();
+		this.#operators.begin();
 		this.#upgrades?.begin();
 		const ownMs = this.#upgrades === null ? HOSTILE_MS : UPGRADE_MS;
 		await this.#until(() => this.steps >= steps, hostileMs ?? ownMs);
+		this.#operators.end();
 		this.#upgrades?.end();
 		this.#faults.heal();
 		this.#clients.end();
@@ -132,7 +142,8 @@ class Run {
 				ask();
 				return false;
 			}
-			return nodes.every((node) => this.#hasEverything(node.id));
+			const { members } = this.#cluster;
+			return members?.every((node) => this.#hasEverything(node.id)) === true;
 		};
 		const isOver = () => isDone() || this.#isStranded();
 		const deadline = this.#cluster.world.now + RECOVERY_MS;
@@ -145,13 +156,16 @@ class Run {
 	 * that doesn't fit the rest of a segment leaves that unused, and a log that was cut can't begin with the segments that
 	 * were begun behind the cut: what a leader had that was never committed stays a while (seed 1795281148090-148). */
 	async #demandBounded(): Promise<void> {
-		const { nodes, plan, hasSnapshots } = this.#cluster;
+		const { plan, hasSnapshots } = this.#cluster;
 		if (!hasSnapshots) return;
 		const { segmentBytes, uncommittedBytesMax } = plan.limits;
 		const asked = plan.retainBytes + 2 * plan.snapshotEveryBytes;
 		const most = asked + 8 * segmentBytes + uncommittedBytesMax;
 		const isBounded = await this.#until(
-			() => nodes.every(({ parts }) => parts !== null && parts.log.liveBytes <= most),
+			() =>
+				this.#cluster.members?.every(
+					({ parts }) => parts !== null && parts.log.liveBytes <= most,
+				) === true,
 			RECOVERY_MS,
 		);
 		demand(isBounded, () => `a log is not bounded by ${most} bytes: ${this.#describe()}`);
@@ -225,7 +239,8 @@ class Run {
 				`${id}: role ${raft.role} term ${raft.term} leader ${raft.leader} last ${raft.lastIndex} persisted ` +
 				`${raft.persisted} committed ${raft.committed} applied ${applier.applied} slabs ${pool.available} ` +
 				`log ${parts.log.base.index} + ${parts.log.liveBytes} bytes, ${JSON.stringify(replica?.status().snapshot)} ` +
-				`${replica?.stopped?.message ?? ''}`
+				`${replica?.stopped?.message ?? ''} ${JSON.stringify(parts.members.current)} ` +
+				`probation ${parts.raft.probation}`
 			);
 		});
 		return `acknowledged ${this.#cluster.ledger.acknowledged}\n${replicas.join('\n')}`;
@@ -240,6 +255,7 @@ class Run {
 			...judge.seen,
 			...this.#clients.seen,
 			...this.#upgrades?.seen,
+			...this.#operators.seen,
 		};
 		for (const node of nodes) {
 			for (const [name, count] of Object.entries(node.seen))

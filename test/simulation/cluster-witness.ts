@@ -1,8 +1,12 @@
 import {
+	BATCH_PAYLOAD_OFFSET,
+	BatchKind,
 	batchHeaderChecksum,
 	batchIndex,
+	batchKind,
 	batchLastIndex,
 	batchParent,
+	batchPayloadLength,
 	batchTerm,
 	batchTime,
 	isBatch,
@@ -26,6 +30,16 @@ export interface SeenBatch {
 	readonly checksum: number;
 	readonly parent: number;
 	readonly time: number;
+	/** Who belongs to the group from here on, if this says so. */
+	readonly members: SeenMembers | null;
+}
+
+/** A configuration entry, read by no code of `src`. */
+export interface SeenMembers {
+	readonly voters: readonly { readonly id: number; readonly address: string }[];
+	readonly outgoing: readonly { readonly id: number; readonly address: string }[];
+	readonly learners: readonly { readonly id: number; readonly promote?: true }[];
+	readonly removed: readonly number[];
 }
 
 export function seenBatch(memory: Memory, offset: number): SeenBatch {
@@ -36,7 +50,14 @@ export function seenBatch(memory: Memory, offset: number): SeenBatch {
 		checksum: batchHeaderChecksum(memory, offset),
 		parent: batchParent(memory, offset),
 		time: batchTime(memory, offset),
+		members:
+			batchKind(memory, offset) === BatchKind.configuration ? seenMembers(memory, offset) : null,
 	};
+}
+
+export function seenMembers(memory: Memory, offset: number): SeenMembers {
+	const json = memory.slice(offset + BATCH_PAYLOAD_OFFSET, batchPayloadLength(memory, offset));
+	return JSON.parse(new TextDecoder().decode(json)) as SeenMembers;
 }
 
 /** What one flush says, read by no code of `src/log`. */
@@ -105,6 +126,11 @@ export class DiskWitness {
 		const before = this.batches.at(-1 - length);
 		const isChild = (before?.last ?? 0) === flush.index && (before?.checksum ?? 0) === flush.parent;
 		return isChild ? null : `a log goes on behind ${flush.index}, where it never was`;
+	}
+
+	/** Whether a configuration was in the last write. */
+	get wroteMembers(): boolean {
+		return this.#flushes.at(-1)?.batches.some(({ members }) => members !== null) === true;
 	}
 
 	/** A write to a segment that came to nothing, or to a part, or to all of it. */

@@ -16,6 +16,8 @@ const mustHappen = [
 		(name) => `fault client ${name}`,
 	),
 	...['operations', 'cas', 'mismatches'],
+	...['add', 'promote', 'remove', 'replace', 'swap'].map((kind) => `${kind} granted`),
+	...['add not granted', 'add not now'],
 	...[
 		'acknowledged',
 		'reads',

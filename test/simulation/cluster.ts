@@ -8,10 +8,11 @@ import {
 } from '../../src/format/message.js';
 import { MessageKind } from '../../src/raft/types.js';
 import { ClientHistory } from './client-history.js';
-import { addressOf, ClusterNode } from './cluster-node.js';
+import { addressesOf, ClusterNode } from './cluster-node.js';
 import type { Plan } from './cluster-plan.js';
-import { batchAt, demand, Judge, snapshotIndexOf } from './invariants.js';
+import { batchAt, Judge, snapshotIndexOf } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
+import { demand } from './violation.js';
 import { Ledger } from './workload.js';
 import type { World } from './world.js';
 
@@ -26,7 +27,10 @@ export class Cluster {
 	readonly ledger: Ledger;
 	readonly nodes: readonly ClusterNode[];
 	readonly judge: Judge;
+	/** Those that the cluster begins with. */
 	readonly peers: Readonly<Record<number, string>>;
+	/** Those, and all that may ever be members. */
+	readonly addresses: Readonly<Record<number, string>>;
 	/** Whether messages may be repeated and lost now. */
 	isHostile = true;
 	readonly seen = { repeated: 0, dropped: 0, stranded: 0 };
@@ -43,13 +47,15 @@ export class Cluster {
 		this.#random = world.random.fork('wire');
 		const history = new ClientHistory(world.random.fork('history'), () => world.now);
 		this.ledger = new Ledger(world.random.fork('ledger'), plan.entryBytesMax, history);
-		const ids = Array.from({ length: plan.replicas }, (_, i) => i + 1);
-		this.peers = Object.fromEntries(ids.map((id) => [id, addressOf(id)]));
+		const ids = Array.from({ length: plan.replicas + plan.joiners }, (_, i) => i + 1);
+		const founders = ids.slice(0, plan.replicas);
+		this.peers = addressesOf(founders);
+		this.addresses = addressesOf(ids);
 		const { cutChance, crumbChance } = plan;
 		Object.assign(world.network.defaults, { cutChance, crumbChance });
 		this.nodes = ids.map((id) => new ClusterNode(this, id));
 		this.#byHost = new Map(this.nodes.map((node) => [node.name, node]));
-		this.judge = new Judge(this.nodes);
+		this.judge = new Judge(this.nodes, founders);
 		world.network.tap = (from, to, slices) => this.#sent(from, to, slices);
 	}
 
@@ -73,6 +79,17 @@ export class Cluster {
 
 	get hasSnapshots(): boolean {
 		return this.plan.snapshotEveryBytes !== Number.POSITIVE_INFINITY;
+	}
+
+	/** Whom the last leader's log names; everybody, where that never changes. Null while that may still change. */
+	get members(): readonly ClusterNode[] | null {
+		if (this.plan.joiners === 0) return this.nodes;
+		const leaders = this.nodes.filter((node) => node.isLeader && node.parts !== null);
+		const leader = leaders.toSorted((a, b) => a.parts!.raft.term - b.parts!.raft.term).at(-1);
+		if (leader === undefined) return null;
+		const { voters, outgoing, learners } = this.judge.membersOf(leader);
+		if (outgoing.length > 0 || learners.some(({ promote }) => promote)) return null;
+		return [...voters, ...learners].map(({ id }) => this.nodes[id - 1]!);
 	}
 
 	get names(): string[] {

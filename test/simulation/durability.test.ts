@@ -44,6 +44,7 @@ async function losePower(seed: number, durability: Durability, sum: Aftermath): 
 	const cluster = new Cluster(world, {
 		...drawPlan(world.random.fork('plan')),
 		replicas: 3,
+		joiners: 0,
 		clockRates: [1, 1, 1],
 		// All is in the log: what is on a disk is what it finds of that.
 		retainBytes: Number.POSITIVE_INFINITY,

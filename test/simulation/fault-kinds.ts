@@ -2,9 +2,9 @@ import { MillraceError, NoSpace, NotLeader } from '../../src/errors.js';
 import type { Cluster } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { FaultName } from './cluster-plan.js';
-import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
 import type { Answer } from './store.js';
+import { demand } from './violation.js';
 
 /** One fault as it happens. */
 export interface Scene {
@@ -226,8 +226,24 @@ function mayHurt({ cluster, node }: Scene): boolean {
 	if (cluster.plan.durability === 'os') return false;
 	// Not in the middle of its recovery: nobody could say what that has seen.
 	if (node.machine.running && node.parts === null) return false;
+	if (cluster.plan.joiners > 0) return isOnlyHurt(cluster, node);
 	const hurt = cluster.nodes.filter((each) => each !== node && each.isHurt);
 	return hurt.length + 1 < cluster.nodes.length / 2;
+}
+
+/** Whether, by every log that there is, it is a member among three voters or more; and of all that ever were members
+ * nobody else is hurt. */
+function isOnlyHurt({ nodes, judge }: Cluster, node: ClusterNode): boolean {
+	const all = nodes.map((each) => judge.membersOf(each));
+	const isIn = (ids: readonly { readonly id: number }[]) => ids.some(({ id }) => id === node.id);
+	for (const { voters, outgoing, learners } of all) {
+		if (voters.length < 3 || (outgoing.length > 0 && outgoing.length < 3)) return false;
+		if (!isIn([...voters, ...learners])) return false;
+	}
+	const ever = new Set(all.flatMap(({ removed }) => removed));
+	for (const { voters, outgoing, learners } of all)
+		for (const { id } of [...voters, ...outgoing, ...learners]) ever.add(id);
+	return nodes.every((each) => each === node || !ever.has(each.id) || !each.isHurt);
 }
 
 /** Rule 28: a leader whose disk is full refuses proposals by type, and goes on serving reads. */

@@ -1,7 +1,7 @@
 import type { BatchView } from '../../src/format/batch-view.js';
 import type { Clock } from '../../src/io.js';
 import type { StateMachine } from '../../src/replica/types.js';
-import { demand } from './invariants.js';
+import { demand } from './violation.js';
 
 /** Thrown on order. */
 export class OrderedThrow extends Error {}

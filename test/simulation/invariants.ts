@@ -1,18 +1,13 @@
 import type { LogPosition } from '../../src/log/types.js';
 import type { ReplicaParts } from '../../src/replica/open.js';
 import type { ReplicaStatus } from '../../src/replica/types.js';
-import type { DiskWitness } from './cluster-witness.js';
+import type { DiskWitness, SeenMembers } from './cluster-witness.js';
 import { type SeenBatch, seenBatch } from './cluster-witness.js';
+import { MembersJudge } from './members-judge.js';
+import { demand } from './violation.js';
 
 /** After so many events the judge looks at those, too, who have nothing new to show. */
 const LOOKS_PER_THOROUGH = 64;
-
-/** What SAFETY.md forbids has happened. */
-export class Violation extends Error {}
-
-export function demand(condition: boolean, what: string | (() => string)): asserts condition {
-	if (!condition) throw new Violation(typeof what === 'string' ? what : what());
-}
 
 /** What the judge knows of one replica. */
 export interface Watched {
@@ -60,10 +55,13 @@ export class Judge {
 	/** How much happened: a world in which nothing does proves nothing. */
 	readonly seen = { elections: 0, commits: 0 };
 	readonly #leaderOf = new Map<number, number>();
+	readonly #members: MembersJudge;
 	#looks = 0;
 
-	constructor(replicas: readonly Watched[]) {
+	/** `founders`: the ids that the cluster begins with. */
+	constructor(replicas: readonly Watched[], founders: readonly number[]) {
 		this.#replicas = replicas;
+		this.#members = new MembersJudge(replicas, founders);
 	}
 
 	get committedIndex(): number {
@@ -139,7 +137,7 @@ export class Judge {
 			);
 			demand(batch.last <= committed, 'batches are committed whole');
 			const known = this.#find(batch.last);
-			if (known === undefined) this.#learn(batch, term);
+			if (known === undefined) this.#learn(batch, term, replica);
 			else {
 				demand(
 					known.checksum === batch.checksum,
@@ -151,7 +149,7 @@ export class Judge {
 		}
 	}
 
-	#learn(batch: SeenBatch, term: number): void {
+	#learn(batch: SeenBatch, term: number, replica: Watched): void {
 		const previous = this.committed.at(-1);
 		demand(batch.first === this.committedIndex + 1, 'commits leave no gap');
 		if (previous !== undefined) {
@@ -159,16 +157,19 @@ export class Judge {
 			demand(batch.time >= previous.time, 'time never goes back along the log');
 			demand(batch.term >= previous.term, 'terms never go back along the log');
 		}
-		let holders = 0;
-		for (const { witness } of this.#replicas) {
-			if (witness.hasHeld(batch)) holders += 1;
-		}
-		demand(
-			holders > this.#replicas.length / 2,
-			() => `index ${batch.last} is committed, and durable on ${holders} disks only`,
-		);
+		this.#members.demandHeld(batch, replica);
 		this.seen.commits += 1;
 		this.committed.push({ ...batch, knownIn: term });
+	}
+
+	/** Who belongs to the group, as far as this replica's log says. */
+	membersOf(replica: Watched): SeenMembers {
+		return this.#members.inForce(replica);
+	}
+
+	/** This replica has written something: at most one change is pending, and each follows from the one before. */
+	demandLegalChanges({ id, witness }: Watched): void {
+		this.#members.demandLegal(id, witness, this.committedIndex);
 	}
 
 	/** All committed batches up to `index`. */

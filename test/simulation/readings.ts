@@ -1,8 +1,8 @@
 import type { Consistency } from '../../src/replica/types.js';
 import type { Cluster } from './cluster.js';
-import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
 import type { Answer } from './store.js';
+import { demand } from './violation.js';
 
 /** The slowest a clock of this world goes: what it takes for 900 ms lasts a second. */
 const SLOWEST_RATE = 0.9;

@@ -1,9 +1,9 @@
 import { type ClientReadOptions, connect, type RemoteClient } from '../../src/client/index.js';
 import type { Cluster } from './cluster.js';
-import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
 import { Readings } from './readings.js';
 import { type Answer, type Query, readAnswer, writeQuery } from './store.js';
+import { demand } from './violation.js';
 import { numberOf, pack } from './workload.js';
 import type { Machine, ProcessDoors } from './world.js';
 
@@ -59,7 +59,7 @@ export class RemoteCaller {
 
 	/** A new client, which knows nothing of those before. */
 	reconnect(): void {
-		const { peers, plan } = this.#cluster;
+		const { addresses: peers, plan } = this.#cluster;
 		const doors = this.#doors;
 		// A client doesn't know the replicas' limits: this keeps its frames within them.
 		const windowBytes = plan.limits.slabBytes / 4;
@@ -133,7 +133,7 @@ export class RemoteCaller {
 
 	async #read(key: number): Promise<void> {
 		const reading = this.#readings.begin(key);
-		const ids = Object.keys(this.#cluster.peers).map(Number);
+		const ids = Object.keys(this.#cluster.addresses).map(Number);
 		const from = this.#random.chance(0.3)
 			? ids[this.#random.below(ids.length)]!
 			: (['leader', 'any'] as const)[this.#random.below(2)]!;

@@ -1,8 +1,8 @@
 import { commonVersion, type Versions } from '../../src/transport/versions.js';
 import type { Cluster } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
-import { demand } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
+import { demand } from './violation.js';
 
 /** What programs of three times speak. The first and the last have nothing in common. */
 export const speaking = (lowest: number, highest: number): Versions => ({

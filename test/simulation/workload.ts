@@ -13,9 +13,9 @@ import type { PackedEntries } from '../../src/format/batch-writer.js';
 import type { Clock } from '../../src/io.js';
 import type { StateMachine } from '../../src/replica/types.js';
 import type { ClientHistory } from './client-history.js';
-import { demand, Violation } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
 import { type Answer, type CasResult, type Query, readQuery, Store, writeAnswer } from './store.js';
+import { demand, Violation } from './violation.js';
 
 /** Errors that promise that nothing was appended: such an entry must never be applied. */
 const REFUSALS = [NotLeader, Busy, TooLarge, NoSpace, Stopped, SessionError, Unavailable];

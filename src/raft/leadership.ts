@@ -130,7 +130,11 @@ export class Leadership {
 				? transfer.choose(others, now)
 				: (others.find(({ id }) => id === target) ?? null);
 		if (target === this.#id) transfer.fail();
-		else if (peer === null || !transfer.begin(peer, asker, now)) return false;
+		else if (peer === null || !transfer.begin(peer, asker, now)) {
+			// Or the wish would be due, and repeated, for ever.
+			if (target === transfer.target) transfer.fail();
+			return false;
+		}
 		transfer.tellIfDue();
 		return true;
 	}

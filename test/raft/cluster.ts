@@ -331,7 +331,6 @@ export class Cluster {
 		const output = this.#output;
 		input.now = this.now * replica.rate;
 		fill(input);
-		const isWish = input.kind === InputKind.transfer;
 		replica.raft.step(input, output);
 		replica.raft.invariants();
 		if (input.kind === InputKind.read) fill(input, output);
@@ -340,7 +339,7 @@ export class Cluster {
 		if (becameLeader) this.propose(replica, 1);
 		else if (wakeSenders) this.#send(replica);
 		const { transfer } = replica.raft;
-		if (transfer?.isDue && !isWish) this.transfer(replica, transfer.target);
+		if (transfer?.isDue) this.transfer(replica, transfer.target);
 		output.refused = refused;
 		return output;
 	}

@@ -72,6 +72,17 @@ describe('a leader that hands over', () => {
 		expect(core.raft.transfer?.target).toBe(0);
 	});
 
+	it('gives up a target that answers no more, before anybody repeats the wish for ever', () => {
+		const core = leader();
+		core.transfer(3);
+		core.tick(timing.heartbeatMs);
+		expect(core.raft.transfer?.isDue).toBe(true);
+		core.now += timing.electionTimeoutMs;
+		expect(core.transfer(3)).toEqual([]);
+		expect(core.output).toMatchObject({ refused: true, transferFailed: true });
+		expect(core.raft.transfer).toMatchObject({ target: 0, isDue: false });
+	});
+
 	it('chooses who has most of those that answer', () => {
 		const core = leader();
 		core.propose();

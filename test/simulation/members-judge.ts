@@ -46,8 +46,8 @@ export class MembersJudge {
 		demand(
 			among.some(({ voters, outgoing }) => isMost(voters, holders) && isMost(outgoing, holders)),
 			() =>
-				`index ${batch.last} is committed by ${replica.id}, and durable only on the disks of ` +
-				`${[...holders]}; the members are ${JSON.stringify(among[0])}`,
+				`index ${batch.last} is committed, and durable on ${holders.size} disks only (of ${[...holders]}); ` +
+				`replica ${replica.id} says so, and the members are ${JSON.stringify(among[0])}`,
 		);
 	}
 

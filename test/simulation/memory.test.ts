@@ -10,6 +10,7 @@ test('what two leaders leave uncommitted on a replica leaves it memory to hear t
 	const cluster = new Cluster(world, {
 		...plan,
 		replicas: 3,
+		joiners: 0,
 		durability: 'sync',
 		entryBytesMax: 12_000,
 		retainBytes: Number.POSITIVE_INFINITY,

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ReplicaProcess } from '../../dist/src/cli/replica-process.js';
 import { freePeers } from '../replica/ports.js';
+import { ReplicaProcess } from './built-replica.js';
 import { millrace } from './command.js';
 
 /** The commands of "Upgrading" in docs/OPERATIONS.md. */

@@ -3,7 +3,9 @@ import { Cluster } from './cluster.js';
 import { Clients } from './cluster-clients.js';
 import { Faults } from './cluster-faults.js';
 import { drawPlan, type Plan } from './cluster-plan.js';
+import { Endless } from './endless.js';
 import { Operators } from './operators.js';
+import type { Progress } from './sweep.js';
 import { Upgrades } from './upgrades.js';
 import { demand } from './violation.js';
 import { World } from './world.js';
@@ -17,8 +19,18 @@ export interface RunOptions {
 	readonly upgrades?: boolean;
 	/** For plans that a test wants rather than draws. */
 	readonly plan?: Partial<Plan>;
+	/** A seed that never ends, for those who should find it. */
+	readonly plant?: Plant;
+	/** Told where the run is, at the begin of each phase and now and then. */
+	readonly onProgress?: (progress: Progress) => void;
 	/** Told what all clients asked and were answered, at the end, however the run went. */
 	readonly onHistory?: (events: readonly HistoryEvent[]) => void;
+}
+
+/** How a seed never ends: without a turn, or by events for which no time passes. */
+export interface Plant {
+	readonly seed: string;
+	readonly how: 'loop' | 'events';
 }
 
 /** What a run came to. */
@@ -63,7 +75,8 @@ export async function simulate(seed: number | string, options: RunOptions = {}):
 	};
 	const plan = { ...drawn, ...upgraded, ...options.plan };
 	const cluster = new Cluster(world, plan);
-	const run = new Run(cluster, options.upgrades === true ? new Upgrades(cluster, leavesOld) : null);
+	const upgrades = options.upgrades === true ? new Upgrades(cluster, leavesOld) : null;
+	const run = new Run(cluster, upgrades, new Endless(world, options));
 	try {
 		return await run.all(options);
 	} catch (error) {
@@ -79,17 +92,23 @@ class Run {
 	readonly #clients: Clients;
 	readonly #upgrades: Upgrades | null;
 	readonly #operators: Operators;
-	steps = 0;
+	readonly #endless: Endless;
 
-	constructor(cluster: Cluster, upgrades: Upgrades | null) {
+	constructor(cluster: Cluster, upgrades: Upgrades | null, endless: Endless) {
 		this.#cluster = cluster;
+		this.#endless = endless;
 		this.#upgrades = upgrades;
 		this.#faults = new Faults(cluster);
 		this.#clients = new Clients(cluster);
 		this.#operators = new Operators(cluster);
 	}
 
+	get steps(): number {
+		return this.#endless.events;
+	}
+
 	async all({ steps = Number.POSITIVE_INFINITY, hostileMs }: RunOptions): Promise<Outcome> {
+		this.#endless.begin('the hostile time');
 		for (const node of this.#cluster.nodes) node.start();
 		this.#clients.begin();
 		this.#faults.begin();
@@ -97,6 +116,7 @@ class Run {
 		this.#upgrades?.begin();
 		const ownMs = this.#upgrades === null ? HOSTILE_MS : UPGRADE_MS;
 		await this.#until(() => this.steps >= steps, hostileMs ?? ownMs);
+		this.#endless.begin('healing');
 		this.#operators.end();
 		this.#upgrades?.end();
 		this.#faults.heal();
@@ -106,11 +126,14 @@ class Run {
 			await this.#settle();
 			await this.#demandVersions();
 			await this.#demandBounded();
+			this.#endless.begin('the power failure');
 			await this.#losePower();
 		}
+		this.#endless.begin('the end');
 		if (this.#isStranded()) this.#cluster.seen.stranded += 1;
 		else await this.#readAll();
 		await this.#close();
+		this.#endless.begin('its history');
 		this.#cluster.ledger.history.judge();
 		this.#cluster.judge.demandSameLogs();
 		return this.#outcome();
@@ -118,7 +141,7 @@ class Run {
 
 	#until(condition: () => boolean, withinMs: number): Promise<boolean> {
 		return this.#cluster.world.until(() => {
-			this.steps += 1;
+			this.#endless.look();
 			this.#cluster.check();
 			return condition();
 		}, withinMs);

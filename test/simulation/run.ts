@@ -1,9 +1,6 @@
 /** The simulation from the command line: `npm run sim -- --help`. */
-import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { writeEdn } from '../history/edn.js';
-import type { RunOptions } from './cluster-run.js';
-import { makeErrorsCheap, type Result, runSeed, Sum } from './sweep.js';
+import { type Result, Sum } from './sweep.js';
 import { Jobs } from './sweep-jobs.js';
 import { parseOptions, type SweepOptions, UsageError, usage } from './sweep-options.js';
 
@@ -23,53 +20,37 @@ async function main(): Promise<void> {
 	}
 }
 
-/** What writes the history of a run. */
-function historyTo(path: string | null): Pick<RunOptions, 'onHistory'> {
-	if (path === null) return {};
-	const file = resolve(process.env['INIT_CWD'] ?? '.', path);
-	return { onHistory: (events) => writeFileSync(file, writeEdn(events)) };
-}
-
 /** @returns what the process ends with */
 async function sweep(options: SweepOptions): Promise<number> {
-	const { seeds, isSingle, jobs: count, failuresMax, isVerbose, historyPath } = options;
-	const { steps, upgrades } = options;
-	const runOptions: RunOptions = { steps, upgrades, ...historyTo(historyPath) };
+	const { seeds, steps, upgrades, plant, failuresMax, isVerbose, patienceSeconds } = options;
+	const { historyPath } = options;
 	const sum = new Sum();
-	let isOver = false;
-	let jobs: Jobs | null = null;
-	const end = (): void => {
-		isOver = true;
-		jobs?.stop();
-	};
 	const told = (result: Result): void => {
 		if ('story' in result) {
 			sum.failures += 1;
 			console.log(result.story);
-			if (sum.failures >= failuresMax) end();
+			if (sum.failures >= failuresMax) jobs.stop();
 			return;
 		}
 		const { seed, outcome } = result;
 		sum.add(outcome);
 		if (isVerbose) console.log(seed, outcome.hash, outcome.steps, JSON.stringify(outcome.seen));
 	};
+	const jobs = new Jobs({
+		count: options.jobs,
+		run: { steps, upgrades, ...(plant !== null && { plant }) },
+		historyPath: historyPath && resolve(process.env['INIT_CWD'] ?? '.', historyPath),
+		patienceSeconds,
+		onResult: told,
+	});
 	const interrupted = (): never => {
-		end();
+		jobs.stop();
 		console.log(`interrupted\n${sum}`);
 		process.exit(EXIT_INTERRUPTED);
 	};
 	process.once('SIGINT', interrupted);
 	process.once('SIGTERM', interrupted);
-	if (count > 1 && !isSingle) {
-		jobs = new Jobs(count, runOptions, told);
-		await jobs.run(seeds);
-	} else {
-		if (!isSingle) makeErrorsCheap();
-		for (const seed of seeds) {
-			told(await runSeed(seed, runOptions));
-			if (isOver) break;
-		}
-	}
+	await jobs.run(seeds);
 	console.log(String(sum));
 	return sum.failures === 0 ? 0 : EXIT_FAILED;
 }

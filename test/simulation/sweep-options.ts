@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import type { Plant } from './cluster-run.js';
 
 export const usage = `Simulates whole clusters from seeds; see docs/TESTING.md.
 
@@ -10,7 +11,9 @@ export const usage = `Simulates whole clusters from seeds; see docs/TESTING.md.
     --upgrades        give the replicas programs of other protocol versions, one after the other
     --steps N         heal the cluster after so many events
     --max-failures N  stop after so many failed seeds (5)
+    --patience S      a seed that takes more seconds is killed, and failed (300)
     --history FILE    of --seed: writes what its clients asked and were answered, as Jepsen's operation maps in EDN
+    --plant SEED:HOW  never ends in this seed, to see that found: HOW is 'loop' or 'events'
     --verbose         a line for each seed
     --help            this
 
@@ -24,31 +27,33 @@ export class UsageError extends Error {}
 export interface SweepOptions {
 	/** In this order. Endless ones end with the time. */
 	readonly seeds: Iterable<string>;
-	/** One seed alone tells more. */
-	readonly isSingle: boolean;
 	readonly steps: number;
 	readonly jobs: number;
 	readonly failuresMax: number;
 	readonly upgrades: boolean;
 	readonly isVerbose: boolean;
+	/** What a seed may take. */
+	readonly patienceSeconds: number;
+	readonly plant: Plant | null;
 	/** Where the history of a single seed goes. */
 	readonly historyPath: string | null;
 }
 
 /** Null: it asks for help. Throws `UsageError`. */
 export function parseOptions(args: readonly string[]): SweepOptions | null {
-	const { help, verbose, history, upgrades, ...values } = parse(args);
+	const { help, verbose, history, upgrades, plant, ...values } = parse(args);
 	if (help) return null;
 	if (history !== undefined && values.seed === undefined)
 		throw new UsageError('--history goes with --seed only');
 	return {
 		seeds: seedsOf(values),
-		isSingle: values.seed !== undefined,
 		steps: whole('steps', values.steps) ?? Number.POSITIVE_INFINITY,
 		jobs: whole('jobs', values.jobs) ?? 1,
 		failuresMax: whole('max-failures', values['max-failures']) ?? 5,
 		upgrades: upgrades === true,
 		isVerbose: verbose === true || values.seed !== undefined,
+		patienceSeconds: positive('patience', values.patience ?? '300'),
+		plant: planted(plant),
 		historyPath: history ?? null,
 	};
 }
@@ -61,6 +66,8 @@ interface Values {
 	readonly steps?: string;
 	readonly jobs?: string;
 	readonly 'max-failures'?: string;
+	readonly patience?: string;
+	readonly plant?: string;
 	readonly history?: string;
 	readonly upgrades?: boolean;
 	readonly verbose?: boolean;
@@ -81,6 +88,8 @@ function parse(args: readonly string[]): Values {
 				steps: text,
 				jobs: text,
 				'max-failures': text,
+				patience: text,
+				plant: text,
 				history: text,
 				upgrades: flag,
 				verbose: flag,
@@ -90,6 +99,14 @@ function parse(args: readonly string[]): Values {
 	} catch (error) {
 		throw new UsageError((error as Error).message.split('\n')[0]);
 	}
+}
+
+function planted(text: string | undefined): Plant | null {
+	if (text === undefined) return null;
+	const [, seed, how] = /^(.+):(loop|events)$/.exec(text) ?? [];
+	if (seed === undefined)
+		throw new UsageError(`--plant is a seed and how, such as 7:loop, not '${text}'`);
+	return { seed, how: how as Plant['how'] };
 }
 
 function seedsOf({ seed, seeds, from, minutes }: Values): Iterable<string> {

@@ -77,6 +77,25 @@ describe('the simulation from the command line', () => {
 		await groupIsGone(child);
 	}, 300_000);
 
+	it.each([
+		[
+			'loop',
+			/^seed 2: not ended after 10 s, and killed\nlast heard of in the hostile time, after \d+ events, at .* ms$/m,
+		],
+		['events', /^Error: time stands still in the hostile time: 100001 events in one moment$/m],
+	])(
+		'names a seed that never ends by a planted %s, and goes on',
+		async (how, story) => {
+			const found = await sim('--seeds', '3', '--plant', `2:${how}`, '--patience', '10');
+			expect(found.code).toBe(1);
+			expect(found.out).toMatch(story);
+			expect(found.out).toContain('\nagain: npm run sim -- --seed 2\n');
+			expect(found.out).toMatch(/^2 seeds, /m);
+			expect(found.out).toMatch(/^1 failed$/m);
+		},
+		300_000,
+	);
+
 	it('refuses in one line what it does not have', async () => {
 		const { code, out, err } = await sim('--bogus');
 		expect([code, out]).toEqual([2, '']);
@@ -88,6 +107,8 @@ describe('the simulation from the command line', () => {
 			['--minutes', ''],
 			['--seed', '1', '--minutes', '2'],
 			['--from', '3', '--seed', '2'],
+			['--patience', '0'],
+			['--plant', '7'],
 			['--seeds'],
 			['more'],
 		]) {

@@ -1,5 +1,12 @@
 import { type Outcome, type RunOptions, SimulationFailed, simulate } from './cluster-run.js';
 
+/** Where a run is. */
+export interface Progress {
+	readonly phase: string;
+	readonly events: number;
+	readonly virtualMs: number;
+}
+
 /** What a seed came to: how the run went, or the story of what went wrong. */
 export type Result =
 	| { readonly seed: string; readonly outcome: Outcome }

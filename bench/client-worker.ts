@@ -2,14 +2,15 @@
 import { type Client, connect } from '../src/client/index.js';
 import { Driver, type Target } from './driver.js';
 import type { LoadBatch } from './load.js';
-import type { ClientCalls } from './messages.js';
+import type { ClientCalls, ClientSetup } from './messages.js';
 import { BENCH_LIMITS } from './options.js';
 import { Placement } from './placement.js';
+import { SingleDriver } from './single-driver.js';
 import { serve, withProgress } from './worker.js';
 
 const placement = new Placement();
 let client: Client | null = null;
-let driver: Driver | null = null;
+let driver: Driver | SingleDriver | null = null;
 
 class ClientTarget implements Target {
 	readonly #client: Client;
@@ -25,12 +26,20 @@ class ClientTarget implements Target {
 	}
 }
 
+function makeDriver(connected: Client, { load, mode }: ClientSetup): Driver | SingleDriver {
+	if (mode !== 'client-single') return new Driver(load, new ClientTarget(connected));
+	return new SingleDriver(load.depth, load.payloadBytes, async (entry, number) => {
+		const { index } = await connected.propose(entry);
+		placement.check(number, index);
+	});
+}
+
 serve<ClientCalls>({
 	async open(setup) {
-		const { peers, load } = setup;
+		const { peers } = setup;
 		// The depth is the limit here, not the client's window.
 		client = connect({ peers, cluster: 'bench', windowBytes: BENCH_LIMITS.uncommittedBytesMax });
-		driver = new Driver(load, new ClientTarget(client));
+		driver = makeDriver(client, setup);
 	},
 	run: (order) => withProgress(driver!, driver!.run(order)),
 	stop() {

@@ -64,9 +64,9 @@ export class Engine implements Contender {
 		await Promise.all(forked.map((child, i) => child.ask('open', setup(i))));
 		const leader = await waitForLeader(forked);
 		let client: Child<ClientCalls> | null = null;
-		if (options.mode === 'client') {
+		if (options.mode === 'client' || options.mode === 'client-single') {
 			client = children.fork<ClientCalls>('client', './client-worker.js');
-			await client.ask('open', { peers, load });
+			await client.ask('open', { peers, load, mode: options.mode });
 		}
 		return new Engine(replicas, forked, client, leader);
 	}

@@ -27,7 +27,7 @@ export interface DriverCalls {
 	stop: { argument: null; result: undefined };
 }
 
-export type Mode = 'batch' | 'single' | 'client';
+export type Mode = 'batch' | 'single' | 'client' | 'client-single';
 
 export interface ReplicaSetup {
 	readonly id: number;
@@ -68,6 +68,7 @@ export interface ReplicaCalls extends DriverCalls {
 export interface ClientSetup {
 	readonly peers: Readonly<Record<number, string>>;
 	readonly load: Load;
+	readonly mode: Mode;
 }
 
 export interface ClientCalls extends DriverCalls {

@@ -44,7 +44,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
 		replicas: wholeNumber('replicas', values.replicas, 1, 9),
 		payloadBytes: wholeNumber('payload', values.payload, 1, BENCH_LIMITS.entryBytesMax),
 		depth: wholeNumber('depth', values.depth, 1, 10_000_000),
-		mode: oneOf('mode', values.mode, ['batch', 'single', 'client']),
+		mode: oneOf('mode', values.mode, ['batch', 'single', 'client', 'client-single']),
 		seconds: positiveNumber('seconds', values.seconds),
 		entries:
 			values.entries === undefined

@@ -131,8 +131,10 @@ function followerRows(report: Report): [string, string][] {
 function describeLoad(options: BenchOptions): string {
 	const { replicas, payloadBytes, depth, mode, durability } = options;
 	const { entriesPerBatch } = planLoad(options);
-	const cut = mode === 'single' ? 'each its own proposal' : `in batches of ${entriesPerBatch}`;
-	const where = mode === 'client' ? ', over TCP from a client' : '';
+	const cut = mode.endsWith('single')
+		? 'each its own proposal'
+		: `in batches of ${entriesPerBatch}`;
+	const where = mode.startsWith('client') ? ', over TCP from a client' : '';
 	return (
 		`${replicas} replicas, durability ${durability}, entries of ${thousands(payloadBytes)} bytes, ` +
 		`${thousands(depth)} in flight, ${cut}${where}`

@@ -15,6 +15,7 @@ Usage: millrace bench [options]
   --mode MODE        batch: proposeBatch in the leader's process (default)
                      single: each entry is its own awaited propose
                      client: a remote client process, over TCP
+                     client-single: the same, each entry its own awaited propose
   --seconds S        measured time of the engine; the ceiling gets as much again (10)
   --entries N        measure until N entries are acknowledged, however long it takes
   --durability D     sync: acknowledged is on disk on a majority (default)

@@ -56,20 +56,23 @@ function groupLives(): boolean {
 }
 
 describe('millrace bench, from end to end', () => {
-	it.each(['batch', 'single', 'client'])('measures and verifies in mode %s', async (mode) => {
-		const argv = ['--mode', mode, '--payload', '64', '--depth', '256', '--entries', '5000'];
-		start('--json', '--durability', 'os', ...argv, ...(mode === 'batch' ? [] : ['--no-ceiling']));
-		const code = await exitCode();
-		expect(stderr).toBe('');
-		const report = JSON.parse(stdout) as Report;
-		expect(report).toMatchObject({ mode, replicas: 3, payloadBytes: 64, verified: true });
-		expect(report.entries).toBe(5000);
-		expect(report.peakRssBytes).toHaveLength(3);
-		if (mode === 'batch') expect(report.efficiency).toBeGreaterThan(0);
-		expect(code).toBe(0);
-		expect(groupLives()).toBe(false);
-		expect(existsSync(join(directory, 'data'))).toBe(false);
-	});
+	it.each(['batch', 'single', 'client', 'client-single'])(
+		'measures and verifies in mode %s',
+		async (mode) => {
+			const argv = ['--mode', mode, '--payload', '64', '--depth', '256', '--entries', '5000'];
+			start('--json', '--durability', 'os', ...argv, ...(mode === 'batch' ? [] : ['--no-ceiling']));
+			const code = await exitCode();
+			expect(stderr).toBe('');
+			const report = JSON.parse(stdout) as Report;
+			expect(report).toMatchObject({ mode, replicas: 3, payloadBytes: 64, verified: true });
+			expect(report.entries).toBe(5000);
+			expect(report.peakRssBytes).toHaveLength(3);
+			if (mode === 'batch') expect(report.efficiency).toBeGreaterThan(0);
+			expect(code).toBe(0);
+			expect(groupLives()).toBe(false);
+			expect(existsSync(join(directory, 'data'))).toBe(false);
+		},
+	);
 
 	it('ends in order on Ctrl-C, with what it measured so far', async () => {
 		start('--durability', 'os', '--no-ceiling', '--seconds', '100');

@@ -27,7 +27,7 @@ describe('the options of millrace bench', () => {
 		[['--depth', '-1'], /depth/],
 		[['--depth', '1000000'], /--depth 1000000 with --payload 256 keeps \d+ bytes in flight/],
 		[['--replicas', '0'], /--replicas is a whole number from 1 to/],
-		[['--mode', 'fast'], /--mode is one of batch, single, client, not 'fast'/],
+		[['--mode', 'fast'], /--mode is one of batch, single, client, client-single, not 'fast'/],
 		[['--durability', 'none'], /--durability is one of sync, os, not 'none'/],
 		[['--seconds', 'ten'], /--seconds is a number above 0, not 'ten'/],
 		[['--seconds', '0'], /--seconds is a number above 0/],

@@ -15,25 +15,30 @@ export interface Identity {
 
 /** Makes the directory bear this identity, or makes sure that it already does. One that bears it from now on is on
  * probation: the disk may be new because the old one was lost.
+ * `isJoining`: one that is made now is of a replica that joins a cluster, and stays that, however it is started again.
+ * @returns whether the directory is such a one
  * Errors: `WrongDirectory` if it is another's, or has lost the file; `NewerFormat`. */
 export async function claimIdentity(
 	disk: Disk,
 	directory: string,
 	identity: Identity,
-): Promise<void> {
+	isJoining = false,
+): Promise<boolean> {
 	const path = `${directory}/${FILE_NAME}`;
 	const bytes = await disk.readSmall(path);
 	if (bytes !== null) {
-		requireSame(directory, bytes, identity);
+		const { joins } = requireSame(directory, bytes, identity);
 		// Whoever wrote it may have been killed before its name was durable.
-		return await disk.syncDirectory(directory);
+		await disk.syncDirectory(directory);
+		return joins === true;
 	}
 	const names = await disk.list(directory);
 	if (names.includes('log')) {
 		throw new WrongDirectory(directory, `has a log, but no ${FILE_NAME}: whose is it?`);
 	}
 	await enterProbation(disk, directory, 'new', 'the directory was made');
-	await writeIdentity(disk, directory, identity);
+	await writeIdentity(disk, directory, identity, isJoining);
+	return isJoining;
 }
 
 /** Durable when it resolves. A directory that gets it in another way than `claimIdentity` is not on probation. */
@@ -41,8 +46,10 @@ export async function writeIdentity(
 	disk: Disk,
 	directory: string,
 	identity: Identity,
+	joins = false,
 ): Promise<void> {
-	const text = JSON.stringify({ format: FORMAT, ...identity }, null, '\t');
+	const content = { format: FORMAT, ...identity, ...(joins && { joins }) };
+	const text = JSON.stringify(content, null, '\t');
 	await disk.writeSmall(`${directory}/${FILE_NAME}`, new TextEncoder().encode(`${text}\n`));
 }
 
@@ -57,7 +64,7 @@ export async function readIdentity(disk: Disk, directory: string): Promise<Ident
 	return { cluster, replica, group };
 }
 
-function requireSame(directory: string, bytes: Uint8Array, identity: Identity): void {
+function requireSame(directory: string, bytes: Uint8Array, identity: Identity): Found {
 	const found = parse(directory, bytes);
 	const { format } = found;
 	if (!Number.isInteger(format) || (format as number) < 1)
@@ -71,9 +78,10 @@ function requireSame(directory: string, bytes: Uint8Array, identity: Identity): 
 			);
 		}
 	}
+	return found;
 }
 
-type Found = Partial<Record<'format' | keyof Identity, unknown>>;
+type Found = Partial<Record<'format' | 'joins' | keyof Identity, unknown>>;
 
 function parse(directory: string, bytes: Uint8Array): Found {
 	try {

@@ -1,4 +1,4 @@
-import { isNoSpace } from '../errors.js';
+import { BadOption, isNoSpace } from '../errors.js';
 import type { Clock, Disk, Timer } from '../io.js';
 import type { Log } from '../log/log.js';
 import {
@@ -127,7 +127,11 @@ export function recoverMembers(
 		const members = decodeMembers(json);
 		return members === null ? [] : [{ index, members }];
 	});
-	if (kept === null) return new MemberList(initial(settings), inLog);
+	if (kept === null) {
+		const list = new MemberList(initial(settings), inLog);
+		if (list.current.voters.length > 0) return list;
+		throw new BadOption('who joins must name others in peers');
+	}
 	// What a damaged log has lost is fetched again, and the file is ahead of it until then.
 	const index = Math.min(kept.index, end.index);
 	return MemberList.from([

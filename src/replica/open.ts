@@ -82,11 +82,18 @@ export async function open(
 	await doors.disk.makeDirectory(settings.directory);
 	const lock = await doors.disk.lock(settings.directory);
 	try {
-		return await openLocked(options, settings, doors, lock, inspect);
+		const isJoining = await claim(settings, doors);
+		return await openLocked(options, { ...settings, isJoining }, doors, lock, inspect);
 	} catch (error) {
 		await lock.release();
 		throw error;
 	}
+}
+
+/** @returns whether this replica joins: who did so once isn't one of those that it is told of, whatever it is told later */
+function claim({ id, group, cluster, directory, isJoining }: Settings, { disk }: Doors) {
+	const identity = { cluster, replica: id, group };
+	return claimIdentity(disk, directory, identity, isJoining).then((joins) => joins || isJoining);
 }
 
 async function openLocked(
@@ -96,8 +103,7 @@ async function openLocked(
 	lock: DirectoryLock,
 	inspect: (parts: ReplicaParts) => void,
 ): Promise<Replica> {
-	const { id, group, cluster } = settings;
-	await claimIdentity(doors.disk, settings.directory, { cluster, replica: id, group });
+	const { group, cluster } = settings;
 	const late = new LateReplica();
 	const store = await SnapshotStore.open({
 		disk: doors.disk,

@@ -11,8 +11,8 @@ async function fresh(seed = 'identity'): Promise<Machine> {
 	return machine;
 }
 
-const claim = (machine: Machine, identity: Identity, directory = '/fresh') =>
-	machine.until(claimIdentity(machine.options().disk, directory, identity));
+const claim = (machine: Machine, identity: Identity, directory = '/fresh', isJoining = false) =>
+	machine.until(claimIdentity(machine.options().disk, directory, identity, isJoining));
 
 test('a directory is claimed once, and belongs to its replica from then on', async () => {
 	const machine = await fresh();
@@ -23,6 +23,16 @@ test('a directory is claimed once, and belongs to its replica from then on', asy
 	for (const other of [{ cluster: 'other' }, { replica: 3 }, { group: 2 }]) {
 		await expect(claim(machine, { ...MINE, ...other })).rejects.toThrow(WrongDirectory);
 	}
+});
+
+test('a directory that was made by who joins stays that of one who joined', async () => {
+	const machine = await fresh();
+	expect(await claim(machine, MINE, '/fresh', true)).toBe(true);
+	machine.crash();
+	expect(await claim(machine, MINE)).toBe(true);
+	const other = await fresh('another');
+	expect(await claim(other, MINE)).toBe(false);
+	expect(await claim(other, MINE, '/fresh', true)).toBe(false);
 });
 
 test('a claim that was interrupted is made again, and is durable when it is taken for made', async () => {

@@ -157,6 +157,14 @@ export const memberMutants: readonly Mutant[] = [
 		tests(PROBATION_TEST, /a majority/),
 	),
 	mutant(
+		'joiner-forgets-that-it-joined',
+		24,
+		'src/replica/open.ts',
+		'.then((joins) => joins || isJoining);',
+		'.then(() => isJoining);',
+		tests('test/replica/members.test.ts', /not one of those it was told of/, 'not one of those'),
+	),
+	mutant(
 		'new-voters-are-not-asked',
 		24,
 		PROBATION,

@@ -49,6 +49,19 @@ describe('adding a replica', () => {
 		expect(votersOf(leader)).toEqual([1, 2, 3, 4]);
 	});
 
+	it('who joins is not one of those it was told of, even if it is started again without saying so', async () => {
+		const address = await three();
+		const leader = await cluster.leader();
+		const fourth = await join4(address);
+		await until('it is not on probation', () => fourth.status().standing === 'no-member');
+		await cluster.stop(4);
+		const again = await join4(address, false);
+		expect(again.status().standing).toBe('no-member');
+		expect(votersOf(again)).toEqual([1, 2, 3]);
+		await leader.addMember({ id: 4, address });
+		expect(votersOf(leader)).toEqual([1, 2, 3, 4]);
+	});
+
 	it('after a restart all find each other by the log', async () => {
 		const address = await three();
 		const leader = await cluster.leader();

@@ -4,14 +4,14 @@ import type { Configuration } from './configuration.js';
 import { Following } from './following.js';
 import { HardState } from './hard-state.js';
 import { isHeard } from './hearing.js';
-import { Leadership } from './leadership.js';
+import type { Leadership } from './leadership.js';
 import { Log } from './log.js';
 import { Outbox } from './outbox.js';
 import { Probation } from './probation.js';
 import type { PeerProgress } from './progress.js';
 import { ReadQuestions } from './read-questions.js';
-import { ReadRounds } from './read-rounds.js';
 import { assertRole } from './role-invariants.js';
+import { Roles } from './roles.js';
 import { Timeouts } from './timeouts.js';
 import { BY_TRANSFER, type Transfer } from './transfer.js';
 import {
@@ -23,15 +23,14 @@ import {
 	type RaftOptions,
 	Role,
 } from './types.js';
-import { Votes } from './votes.js';
 
 /**
  * One replica's part in the consensus of its group (Ongaro & Ousterhout, "In Search of an Understandable
  * Consensus Algorithm", with the pre-vote, check-quorum and read index of Ongaro's thesis). A function
  * of its inputs: no clock, no chance, no I/O; and nothing is allocated except at elections.
  *
- * This file has the roles and how one becomes another. What a role knows and does is in `following.ts`,
- * `votes.ts` and `leadership.ts`.
+ * This file says what an input is to a replica in its role. How one role becomes another is in `roles.ts`; what a role
+ * knows and does is in `following.ts`, `votes.ts` and `leadership.ts`.
  */
 export class Raft {
 	readonly #options: RaftOptions;
@@ -42,14 +41,8 @@ export class Raft {
 	readonly #outbox: Outbox;
 	readonly #ballot: Ballot;
 	readonly #following: Following;
-	readonly #reads = new ReadRounds();
 	readonly #questions: ReadQuestions;
-	#role: Role = Role.follower;
-	/** The leader of this term; 0 while unknown. */
-	#leader = 0;
-	/** (Pre-)candidate: who is for this replica. */
-	#votes: Votes | null = null;
-	#leadership: Leadership | null = null;
+	readonly #roles: Roles;
 	/** Null for a voter. Invariant: who is on probation neither votes nor stands. */
 	#probation: Probation | null = null;
 
@@ -65,6 +58,16 @@ export class Raft {
 		this.#ballot = new Ballot(options, this.#hardState, this.#log, this.#outbox);
 		this.#following = new Following(options, this.#hardState, this.#log, this.#outbox);
 		this.#questions = new ReadQuestions(options, this.#hardState, this.#following, this.#outbox);
+		this.#roles = new Roles({
+			options,
+			timeouts: this.#timeouts,
+			hardState: this.#hardState,
+			log: this.#log,
+			outbox: this.#outbox,
+			ballot: this.#ballot,
+			following: this.#following,
+			questions: this.#questions,
+		});
 		if (options.probation !== null) {
 			assert(!this.#log.configurations.isSolitary(this.#id), 'a solitary voter has nobody to ask');
 			this.#probation = new Probation(options, this.#hardState, this.#log, this.#outbox);
@@ -84,12 +87,12 @@ export class Raft {
 	}
 
 	get role(): Role {
-		return this.#role;
+		return this.#roles.role;
 	}
 
 	/** The leader of this term; 0 while unknown. */
 	get leader(): number {
-		return this.#leader;
+		return this.#roles.leader;
 	}
 
 	get committed(): number {
@@ -116,6 +119,10 @@ export class Raft {
 	/** The term of the entry at `index`; -1 where it is unknown: below `compacted` or above `lastIndex`. */
 	termAt(index: number): number {
 		return this.#log.termAt(index);
+	}
+
+	get #leadership(): Leadership | null {
+		return this.#roles.leadership;
 	}
 
 	/** In force: the last one in the log. Another object whenever it is another one. */
@@ -173,7 +180,7 @@ export class Raft {
 		if (isDiskIdle) this.#timeouts.diskProgressed();
 		this.#outbox.open(output);
 		this.#dispatch(input, output);
-		if (this.#leadership?.leaves(this.#timeouts.now)) this.#becomeFollower(this.term, 0);
+		if (this.#leadership?.leaves(this.#timeouts.now)) this.#roles.becomeFollower(this.term, 0);
 		if (this.#probation?.ends(this.#following.reached)) output.probationOver = true;
 		output.configurationChanged = configuration !== this.configuration;
 		output.mustLeaveJoint = this.#leadership?.mustLeaveJoint ?? false;
@@ -186,8 +193,8 @@ export class Raft {
 	invariants(): void {
 		this.#log.invariants();
 		assert(this.#log.lastTerm <= this.term, 'no entry is newer than the term');
-		assertRole(this, this.#id, this.#leadership, this.#votes, this.#hardState.isSaved);
-		this.#following.invariants(this.role === Role.follower && this.#leader !== 0);
+		assertRole(this, this.#id, this.#leadership, this.#roles.votes, this.#hardState.isSaved);
+		this.#following.invariants(this.role === Role.follower && this.leader !== 0);
 		this.#leadership?.invariants();
 	}
 
@@ -209,7 +216,7 @@ export class Raft {
 				this.#log.compact(input.index);
 				break;
 			case InputKind.installed:
-				if (this.#leadership === null) this.#following.install(input, this.#leader);
+				if (this.#leadership === null) this.#following.install(input, this.leader);
 				break;
 			case InputKind.admitted:
 				this.#probation = null;
@@ -221,7 +228,7 @@ export class Raft {
 			default:
 				if (this.#leadership !== null) this.#leadership.step(input, this.#timeouts.now);
 				else if (input.kind !== InputKind.read) output.refused = true;
-				else this.#questions.read(input.mayLease, this.#timeouts.now, this.#leader);
+				else this.#questions.read(input.mayLease, this.#timeouts.now, this.leader);
 		}
 	}
 
@@ -229,11 +236,11 @@ export class Raft {
 
 	#tick(): void {
 		const mayJudge = this.#timeouts.tick();
-		if (mayJudge && this.#mustStepDown) this.#becomeFollower(this.term, 0);
-		if (this.#probation !== null) this.#probation.tick(this.#timeouts.now, this.#leader);
+		if (mayJudge && this.#mustStepDown) this.#roles.becomeFollower(this.term, 0);
+		if (this.#probation !== null) this.#probation.tick(this.#timeouts.now, this.leader);
 		else if (this.#leadership !== null) this.#leadership.tick(this.#timeouts.now);
-		else if (mayJudge && this.#timeouts.isElectionDue) this.#campaign();
-		this.#questions.tick(this.#timeouts.now, this.#leader);
+		else if (mayJudge && this.#timeouts.isElectionDue) this.#roles.campaign();
+		this.#questions.tick(this.#timeouts.now, this.leader);
 	}
 
 	/** Check-quorum: a leader that can't hear a majority may have been replaced. And one whose disk is
@@ -247,8 +254,8 @@ export class Raft {
 	/** Was a leader heard from so recently that nobody should want another? With leases that is a promise, which the end
 	 * of that leader's term doesn't end. */
 	get #hasLiveLeader(): boolean {
-		if (this.#role === Role.leader) return true;
-		const isBound = this.#leader !== 0 || this.#options.leaseDriftMax !== null;
+		if (this.role === Role.leader) return true;
+		const isBound = this.leader !== 0 || this.#options.leaseDriftMax !== null;
 		return isBound && !this.#timeouts.isSilentSince(this.#following.contactAt);
 	}
 
@@ -257,85 +264,15 @@ export class Raft {
 		if (!this.#log.persist(index, epoch)) return;
 		this.#timeouts.diskProgressed();
 		if (this.#leadership !== null) this.#leadership.advanceCommit(this.#timeouts.now);
-		else if (this.#leader !== 0) this.#following.persisted(before, this.#leader);
+		else if (this.leader !== 0) this.#following.persisted(before, this.leader);
 	}
 
 	/** What had to wait for the hard state goes out now. It follows from the state; nothing was queued. */
 	#hardStateSaved(term: number, vote: number): void {
 		if (!this.#hardState.saved(term, vote)) return;
-		if (this.#role === Role.candidate) this.#requestElection();
-		else if (this.#leader !== 0) this.#following.termSaved(this.#leader);
+		if (this.role === Role.candidate) this.#roles.requestElection();
+		else if (this.leader !== 0) this.#following.termSaved(this.leader);
 		else if (this.vote !== 0 && this.vote !== this.#id) this.#ballot.grantVote();
-	}
-
-	// ---- roles
-
-	#becomeFollower(term: number, leader: number): void {
-		if (term > this.term) this.#hardState.enterTerm(term);
-		if (this.#role !== Role.follower) this.#timeouts.postponeElection();
-		this.#endLeadership();
-		this.#votes = null;
-		this.#role = Role.follower;
-		this.#leader = leader;
-		this.#following.reset();
-	}
-
-	#endLeadership(): void {
-		if (this.#leadership === null) return;
-		this.#outbox.output.readsFailed = this.#reads.abandon();
-		this.#outbox.output.successor = this.#leadership.transfer.successor;
-		this.#leadership = null;
-	}
-
-	/** The silence was too long. A disk that is behind doesn't stand: it could not keep a term's promises. Nor does who
-	 * is no voter; but one whose removal isn't committed may be the only one that can commit it. */
-	#campaign(): void {
-		this.#timeouts.postponeElection();
-		if (!this.#hardState.isSaved || this.#timeouts.isDiskStalled) return;
-		if (!this.#log.configurations.hasVoter(this.#id, this.committed)) return;
-		if (this.#log.configurations.isSolitary(this.#id)) this.#becomeCandidate(false);
-		else this.#becomePreCandidate();
-	}
-
-	/** Asks whether an election could be won before it disturbs anyone with a new term (thesis, §9.6). */
-	#becomePreCandidate(): void {
-		this.#stand(Role.preCandidate, false).add(this.#id);
-		this.#ballot.requestPreVotes();
-	}
-
-	/** Even this replica's own vote counts only once it is durable: see `#hardStateSaved`. */
-	#becomeCandidate(isByTransfer: boolean): void {
-		this.#hardState.enterTerm(this.term + 1);
-		this.#hardState.voteFor(this.#id);
-		this.#stand(Role.candidate, isByTransfer);
-		this.#timeouts.postponeElection();
-	}
-
-	#stand(role: Role, isByTransfer: boolean): Votes {
-		assert(this.#role !== Role.leader, 'a leader doesn’t stand');
-		this.#role = role;
-		this.#leader = 0;
-		this.#following.reset();
-		this.#votes = new Votes(this.configuration, isByTransfer);
-		return this.#votes;
-	}
-
-	#becomeLeader(): void {
-		assert(this.#hardState.isSaved && this.vote === this.#id, 'a leader’s own vote is durable');
-		this.#votes = null;
-		this.#role = Role.leader;
-		this.#leader = this.#id;
-		this.#outbox.output.readsFailed = this.#questions.abandon();
-		const options = { ...this.#options, now: this.#timeouts.now };
-		this.#leadership = new Leadership(options, this.term, this.#log, this.#outbox, this.#reads);
-		this.#outbox.output.becameLeader = true;
-	}
-
-	#requestElection(): void {
-		if (this.#votes === null || this.#votes.has(this.#id)) return;
-		this.#votes.add(this.#id);
-		this.#ballot.requestVotes(this.#votes.isByTransfer);
-		if (this.#votes.hasMajority) this.#becomeLeader();
 	}
 
 	// ---- messages
@@ -347,7 +284,7 @@ export class Raft {
 		else if (message.kind === MessageKind.standingResponse) this.#probation?.answered(message);
 		else if (this.#probation?.isAsking) return;
 		else if (message.kind === MessageKind.preVote) this.#onPreVote(message);
-		else if (message.kind === MessageKind.preVoteResponse) this.#onPreVoteResponse(message);
+		else if (message.kind === MessageKind.preVoteResponse) this.#roles.preVoted(message);
 		else if (message.term < this.term) this.#ballot.answerStale(message);
 		else if (this.#enterTermOf(message)) this.#onCurrent(message, input);
 	}
@@ -357,7 +294,7 @@ export class Raft {
 		if (message.term === this.term) return true;
 		const isVote = message.kind === MessageKind.vote && message.context !== BY_TRANSFER;
 		if (isVote && this.#hasLiveLeader) return false;
-		this.#becomeFollower(message.term, 0);
+		this.#roles.becomeFollower(message.term, 0);
 		return true;
 	}
 
@@ -376,10 +313,10 @@ export class Raft {
 				this.#leadership?.askedIndex(message, this.#timeouts.now);
 				break;
 			case MessageKind.readIndexResponse:
-				this.#questions.answered(message, this.#timeouts.now, this.#leader);
+				this.#questions.answered(message, this.#timeouts.now, this.leader);
 				break;
 			case MessageKind.voteResponse:
-				this.#onVoteResponse(message);
+				this.#roles.voted(message);
 				break;
 			case MessageKind.timeoutNow:
 				this.#onTimeoutNow(message);
@@ -391,9 +328,9 @@ export class Raft {
 	}
 
 	#onAppend(message: Message, input: Input): void {
-		assert(this.#role !== Role.leader, 'a term has one leader');
-		assert(this.#leader === 0 || this.#leader === message.from, 'a term has one leader');
-		if (this.#leader === 0) this.#becomeFollower(this.term, message.from);
+		assert(this.role !== Role.leader, 'a term has one leader');
+		assert(this.leader === 0 || this.leader === message.from, 'a term has one leader');
+		if (this.leader === 0) this.#roles.becomeFollower(this.term, message.from);
 		this.#timeouts.postponeElection();
 		this.#following.append(input, this.#timeouts.now);
 	}
@@ -404,47 +341,31 @@ export class Raft {
 		this.#ballot.answerPreVote(message, isWelcome);
 	}
 
-	#onPreVoteResponse(message: Message): void {
-		if (message.rejected) {
-			if (message.term > this.term) this.#becomeFollower(message.term, 0);
-			return;
-		}
-		if (this.#role !== Role.preCandidate || message.term !== this.term + 1) return;
-		this.#votes?.add(message.from);
-		if (this.#votes?.hasMajority) this.#becomeCandidate(false);
-	}
-
 	#onVote(message: Message): void {
 		const isBound = this.#hasLiveLeader && message.context !== BY_TRANSFER;
-		const isFree = this.vote === 0 && this.#leader === 0 && !isBound;
+		const isFree = this.vote === 0 && this.leader === 0 && !isBound;
 		const mayVote = this.#probation === null && (isFree || this.vote === message.from);
 		if (this.#ballot.answerVote(message, mayVote)) this.#timeouts.postponeElection();
-	}
-
-	#onVoteResponse(message: Message): void {
-		if (this.#role !== Role.candidate || message.rejected) return;
-		this.#votes?.add(message.from);
-		if (this.#votes?.hasMajority) this.#becomeLeader();
 	}
 
 	#transfer(target: number): boolean {
 		const { now } = this.#timeouts;
 		if (this.#leadership !== null) return this.#leadership.handOver(target, this.#id, now);
-		return this.#leader !== 0 && this.#ballot.wish(this.#leader, target);
+		return this.leader !== 0 && this.#ballot.wish(this.leader, target);
 	}
 
 	/** A follower wishes it, or the leader doesn't do it. */
 	#onTransfer({ from, index, rejected }: Message): void {
-		if (rejected) this.#outbox.output.transferFailed = from === this.#leader;
+		if (rejected) this.#outbox.output.transferFailed = from === this.#roles.leader;
 		else this.#leadership?.asked(index, from, this.#timeouts.now);
 	}
 
 	/** The leader hands over: no silence to wait for, and no need to ask whether an election could be won. */
 	#onTimeoutNow(message: Message): void {
 		if (message.rejected) return this.#leadership?.transfer.declined(message.from);
-		if (this.#leader !== message.from) return;
+		if (this.leader !== message.from) return;
 		const isAble = this.#probation === null && !this.#timeouts.isDiskStalled;
 		if (!isAble) this.#ballot.refuse(MessageKind.timeoutNow, message.from);
-		else if (this.#ballot.mayStandAtOnce(message)) this.#becomeCandidate(true);
+		else if (this.#ballot.mayStandAtOnce(message)) this.#roles.becomeCandidate(true);
 	}
 }

@@ -1,5 +1,5 @@
 import { assert } from '../assert.js';
-import { batchLastIndex, batchParent, batchTerm, batchTime, stampBatch } from '../format/batch.js';
+import { batchLastIndex, batchTerm } from '../format/batch.js';
 import type { BatchView } from '../format/batch-view.js';
 import type { Timer } from '../io.js';
 import type { Log } from '../log/log.js';
@@ -14,14 +14,13 @@ import {
 	Output,
 	Role,
 } from '../raft/types.js';
+import { Appender } from './appender.js';
 import type { Applier } from './applier.js';
-import type { LogWindow } from './log-window.js';
 import { asHeartbeat, type LoopEvents, type LoopParts, type LoopSnapshots } from './loop-parts.js';
 import { configurationOf, encodeMembers, type Members } from './members.js';
 import { News } from './news.js';
 import type { Peers, SenderCore } from './peer.js';
 import { BATCHES_PER_STEP_MAX, type PeerListener, type ReceivedAppend } from './peer-stream.js';
-import type { ProposedFrame } from './proposals.js';
 import { Tidy } from './tidy.js';
 
 /** Batches on their way to the disk beyond which small proposals are gathered rather than sent one by one. */
@@ -38,7 +37,7 @@ export class Loop implements SenderCore, PeerListener {
 	readonly #parts: LoopParts;
 	readonly raft: Raft;
 	readonly #log: Log;
-	readonly #window: LogWindow;
+	readonly #appender: Appender;
 	readonly #tidier: Tidy;
 	#events!: LoopEvents;
 	readonly #input = new Input(BATCHES_PER_STEP_MAX);
@@ -51,8 +50,6 @@ export class Loop implements SenderCore, PeerListener {
 	#isStopped = false;
 	#mustSend = false;
 	readonly #news = new News();
-	/** The highest time of any batch in the log: those that follow have no lower one, whatever this clock says. */
-	#lastTime: number;
 	#leadership = 0;
 	/** The first index of this replica's own term as leader. */
 	#noOpIndex = Number.POSITIVE_INFINITY;
@@ -61,9 +58,8 @@ export class Loop implements SenderCore, PeerListener {
 		this.#parts = parts;
 		this.raft = parts.raft;
 		this.#log = parts.log;
-		this.#window = parts.window;
+		this.#appender = new Appender(parts);
 		this.#tidier = new Tidy(parts);
-		this.#lastTime = parts.log.recovered.time;
 	}
 
 	/** Begins to tick. */
@@ -136,7 +132,7 @@ export class Loop implements SenderCore, PeerListener {
 			}
 			this.#parts.members.tell(this.#input, append);
 			this.#stepMessage(append.message);
-			if (this.#output.appendFrom >= 0) this.#appendReceived(append);
+			if (this.#output.appendFrom >= 0) this.#appender.received(append, this.#input, this.#output);
 			this.#act();
 		});
 	}
@@ -169,11 +165,7 @@ export class Loop implements SenderCore, PeerListener {
 
 	/** Of the log and of what was applied before nothing is of use any more. */
 	#beginAnew(snapshot: StoredSnapshot): void {
-		this.#window.truncate(0);
-		const { index, term, checksum } = snapshot;
-		this.#log.reset({ index, term, checksum });
-		this.#lastTime = Math.max(this.#lastTime, snapshot.time);
-		this.#parts.members.beginBehind(snapshot);
+		this.#appender.beginBehind(snapshot);
 		this.#snapshots.snapshots.installed();
 		this.#applier.install(snapshot);
 		this.#events.installed(snapshot);
@@ -304,7 +296,7 @@ export class Loop implements SenderCore, PeerListener {
 		this.#step(InputKind.propose);
 		assert(!this.#output.refused, 'a new leader may propose');
 		this.#noOpIndex = this.#output.firstIndex;
-		this.#append(noOp.slab, 0, noOp.length);
+		this.#appender.proposed(noOp.slab, 0, noOp.length, this.#output);
 		noOp.slab.release();
 		this.#act();
 	}
@@ -316,41 +308,12 @@ export class Loop implements SenderCore, PeerListener {
 		this.#step(InputKind.configure);
 		const index = this.#output.refused ? 0 : this.#output.firstIndex;
 		if (index > 0) {
-			this.#append(frame.slab, 0, frame.length);
+			this.#appender.proposed(frame.slab, 0, frame.length, this.#output);
 			this.#parts.members.list.append(index, members);
 		}
 		frame.slab.release();
 		this.#act();
 		return index;
-	}
-
-	/** Stamps the frame that the last step took as leader, and hands it to the disk, and by the window to the senders. */
-	#append(slab: ProposedFrame['slab'], offset: number, length: number): void {
-		const { firstIndex, term, epoch } = this.#output;
-		this.#lastTime = Math.max(this.#lastTime, Math.floor(this.#parts.clock.wall()));
-		stampBatch(slab, offset, term, firstIndex, this.#log.end.checksum, this.#lastTime);
-		this.#window.push(slab, offset, length);
-		this.#log.append(slab, offset, length, epoch);
-	}
-
-	/** As a follower: the frames go to the disk as they came. */
-	#appendReceived(append: ReceivedAppend): void {
-		const { appendFrom, truncateTo, epoch } = this.#output;
-		const parent = batchParent(append.slabs[appendFrom]!, append.offsets[appendFrom]!);
-		if (truncateTo >= 0) {
-			const term = this.raft.termAt(truncateTo);
-			this.#window.truncate(truncateTo);
-			this.#parts.members.list.truncate(truncateTo);
-			this.#log.truncate({ index: truncateTo, term, checksum: parent });
-		}
-		assert(parent === this.#log.end.checksum, 'what is appended is the child of the log');
-		for (let i = appendFrom; i < append.count; i++) {
-			const slab = append.slabs[i]!;
-			this.#window.push(slab, append.offsets[i]!, append.lengths[i]!);
-			this.#log.append(slab, append.offsets[i]!, append.lengths[i]!, epoch);
-			this.#lastTime = Math.max(this.#lastTime, batchTime(slab, append.offsets[i]!));
-		}
-		this.#parts.members.took(this.#input, append, appendFrom);
 	}
 
 	// ---- The end of a turn ----
@@ -402,7 +365,7 @@ export class Loop implements SenderCore, PeerListener {
 			this.#step(InputKind.propose);
 			assert(!this.#output.refused, 'a leader takes what is proposed');
 			const { firstIndex, term } = this.#output;
-			this.#append(frame.slab, frame.offset, frame.length);
+			this.#appender.proposed(frame.slab, frame.offset, frame.length, this.#output);
 			proposals.appended(frame, firstIndex, term);
 			this.#act();
 			this.#mustSend = true;

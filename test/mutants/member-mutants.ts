@@ -7,6 +7,7 @@ const CONFIGURATION = 'src/raft/configuration.ts';
 const LEADERSHIP = 'src/raft/leadership.ts';
 const LOG = 'src/raft/log.ts';
 const RAFT = 'src/raft/raft.ts';
+const ROLES = 'src/raft/roles.ts';
 const VOTES = 'src/raft/votes.ts';
 const PROBATION = 'src/raft/probation.ts';
 
@@ -88,7 +89,7 @@ export const memberMutants: readonly Mutant[] = [
 		'removed-leader-stays',
 		11,
 		RAFT,
-		'if (this.#leadership?.leaves(this.#timeouts.now)) this.#becomeFollower(this.term, 0);',
+		'if (this.#leadership?.leaves(this.#timeouts.now)) this.#roles.becomeFollower(this.term, 0);',
 		'',
 		tests(MEMBERS, /leads until that is committed, tells the others, and steps down/),
 	),
@@ -111,8 +112,8 @@ export const memberMutants: readonly Mutant[] = [
 	mutant(
 		'learners-stand',
 		11,
-		RAFT,
-		'if (!this.#log.configurations.hasVoter(this.#id, this.committed)) return;',
+		ROLES,
+		'if (!this.#log.configurations.hasVoter(this.#id, this.#log.committed)) return;',
 		'',
 		tests(MEMBERS, /learners never stand|does not stand any more/),
 	),

@@ -36,8 +36,8 @@ export const probationMutants: readonly Mutant[] = [
 		'on-probation-and-stands',
 		24,
 		RAFT,
-		'if (this.#probation !== null) this.#probation.tick(this.#timeouts.now, this.#leader);\n\t\telse if',
-		'this.#probation?.tick(this.#timeouts.now, this.#leader);\n\t\tif',
+		'if (this.#probation !== null) this.#probation.tick(this.#timeouts.now, this.leader);\n\t\telse if',
+		'this.#probation?.tick(this.#timeouts.now, this.leader);\n\t\tif',
 		tests(PROBATION_TEST, /doesn’t stand/),
 	),
 	mutant(

@@ -11,6 +11,7 @@ const HARD_STATE = 'src/raft/hard-state.ts';
 const LOG = 'src/raft/log.ts';
 const PROGRESS = 'src/raft/progress.ts';
 const RAFT = 'src/raft/raft.ts';
+const ROLES = 'src/raft/roles.ts';
 const TIMEOUTS = 'src/raft/timeouts.ts';
 
 /** Rules 1 to 10, 12 and 15: what the core promises. */
@@ -133,7 +134,7 @@ export const raftMutants: readonly Mutant[] = [
 		'two-votes-in-a-term',
 		5,
 		RAFT,
-		'const isFree = this.vote === 0 && this.#leader === 0 && !isBound;',
+		'const isFree = this.vote === 0 && this.leader === 0 && !isBound;',
 		'const isFree = true;',
 		tests(ELECTIONS, /one vote in a term/),
 		seeds(120, /one vote in a term/),
@@ -274,9 +275,9 @@ export const raftMutants: readonly Mutant[] = [
 	mutant(
 		'no-pre-vote',
 		9,
-		RAFT,
-		'if (this.#log.configurations.isSolitary(this.#id)) this.#becomeCandidate(false);',
-		'if (this.#id > 0) this.#becomeCandidate(false);',
+		ROLES,
+		'if (this.#log.configurations.isSolitary(this.#id)) this.becomeCandidate(false);',
+		'if (this.#id > 0) this.becomeCandidate(false);',
 		tests(ELECTIONS, /asks first, without a new term/),
 	),
 	mutant(
@@ -291,7 +292,7 @@ export const raftMutants: readonly Mutant[] = [
 	mutant(
 		'stalled-disk-stands',
 		10,
-		RAFT,
+		ROLES,
 		'if (!this.#hardState.isSaved || this.#timeouts.isDiskStalled) return;',
 		'if (!this.#hardState.isSaved) return;',
 		tests(ELECTIONS, /^rule 10:/),

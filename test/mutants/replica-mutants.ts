@@ -10,6 +10,7 @@ const HOSTILE = 'test/replica/hostile.test.ts';
 const IMPOSTOR = 'test/replica/impostor.test.ts';
 const APPLIER = 'src/replica/applier.ts';
 const LOOP = 'src/replica/loop.ts';
+const APPENDER = 'src/replica/appender.ts';
 const OPEN = 'src/replica/open-log.ts';
 const PEER = 'src/replica/peer.ts';
 const PROPOSALS = 'src/replica/proposals.ts';
@@ -31,7 +32,7 @@ export const replicaMutants: readonly Mutant[] = [
 	mutant(
 		'window-keeps-what-is-cut',
 		26,
-		LOOP,
+		APPENDER,
 		'this.#window.truncate(truncateTo);',
 		'',
 		seeds(120, /the window has no gaps/),
@@ -39,7 +40,7 @@ export const replicaMutants: readonly Mutant[] = [
 	mutant(
 		'log-keeps-what-is-cut',
 		26,
-		LOOP,
+		APPENDER,
 		'this.#log.truncate({ index: truncateTo, term, checksum: parent });',
 		'',
 		seeds(120, /what is appended is the child of the log/),
@@ -47,7 +48,7 @@ export const replicaMutants: readonly Mutant[] = [
 	mutant(
 		'time-goes-back',
 		19,
-		LOOP,
+		APPENDER,
 		'this.#lastTime = Math.max(this.#lastTime, Math.floor(this.#parts.clock.wall()));',
 		'this.#lastTime = Math.floor(this.#parts.clock.wall());',
 		seeds(60, /time never goes back along the log/),

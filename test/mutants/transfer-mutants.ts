@@ -20,7 +20,7 @@ export const transferMutants: readonly Mutant[] = [
 		'anybody-tells-to-stand',
 		9,
 		RAFT,
-		'if (this.#leader !== message.from) return;',
+		'if (this.leader !== message.from) return;',
 		'',
 		tests(TRANSFER, / rule 9:/),
 	),

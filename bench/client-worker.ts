@@ -1,5 +1,6 @@
 /** A remote client in a process of its own, which drives the load over TCP. */
-import { type Client, connect } from '../src/client/index.js';
+import type * as ClientModule from '../src/client/index.js';
+import type { Client } from '../src/client/index.js';
 import { Driver, type Target } from './driver.js';
 import type { LoadBatch } from './load.js';
 import type { ClientCalls, ClientSetup } from './messages.js';
@@ -37,6 +38,7 @@ function makeDriver(connected: Client, { load, mode }: ClientSetup): Driver | Si
 serve<ClientCalls>({
 	async open(setup) {
 		const { peers } = setup;
+		const { connect } = (await import(setup.client)) as typeof ClientModule;
 		// The depth is the limit here, not the client's window.
 		client = connect({ peers, cluster: 'bench', windowBytes: BENCH_LIMITS.uncommittedBytesMax });
 		driver = makeDriver(client, setup);

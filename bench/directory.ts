@@ -31,14 +31,20 @@ export class BenchDirectory {
 		this.isInMemory = fs.statfsSync(parent).type === TMPFS_TYPE;
 	}
 
-	/** @throws BadOption or DirectoryLocked, in one line */
-	static async make(options: BenchOptions): Promise<BenchDirectory> {
+	/**
+	 * @param processes that keep a log there at the same time
+	 * @throws BadOption or DirectoryLocked, in one line
+	 */
+	static async make(
+		options: BenchOptions,
+		processes = processesOf(options),
+	): Promise<BenchDirectory> {
 		const parent = options.dir ?? DEFAULT_PARENT;
 		try {
 			const madeParent = fs.mkdirSync(parent, { recursive: true }) !== undefined;
 			// Two runs on one disk would only measure each other. A default that is shared by accident is let be.
 			const lock = options.dir === null ? null : await new NativeDisk().lock(parent);
-			checkSpace(options, parent);
+			checkSpace(processes, parent);
 			const path = fs.mkdtempSync(join(parent, RUN_PREFIX));
 			return new BenchDirectory(path, parent, lock, madeParent);
 		} catch (error) {
@@ -70,9 +76,12 @@ export class BenchDirectory {
 	}
 }
 
-function checkSpace(options: BenchOptions, parent: string): void {
+function processesOf({ replicas, ceiling }: BenchOptions): number {
+	return replicas * (ceiling ? 2 : 1);
+}
+
+function checkSpace(processes: number, parent: string): void {
 	const perProcess = CEILING_SEGMENTS * BENCH_LIMITS.segmentBytes;
-	const processes = options.replicas * (options.ceiling ? 2 : 1);
 	const needed = processes * perProcess + BENCH_LIMITS.freeBytesMin;
 	const { bavail, bsize } = fs.statfsSync(parent);
 	if (bavail * bsize < needed) {

@@ -22,6 +22,20 @@ interface Driving extends DriverCalls {
 	driven: { argument: null; result: Driven };
 }
 
+/** URLs of the modules that are measured. */
+export interface Build {
+	readonly engine: string;
+	readonly client: string;
+}
+
+/** The build that lies in the folder `dist`, a file URL that ends with `/`. */
+export function buildIn(dist: URL): Build {
+	const at = (path: string) => new URL(path, dist).href;
+	return { engine: at('src/index.js'), client: at('src/client/index.js') };
+}
+
+export const OWN_BUILD = buildIn(new URL('../', import.meta.url));
+
 /** Real replicas, each in a process of its own with a directory of its own. */
 export class Engine implements Contender {
 	readonly name = 'engine';
@@ -43,7 +57,12 @@ export class Engine implements Contender {
 	}
 
 	/** Resolves when one replica leads and all others follow it. */
-	static async start(children: Children, options: BenchOptions, dir: string): Promise<Engine> {
+	static async start(
+		children: Children,
+		options: BenchOptions,
+		dir: string,
+		build = OWN_BUILD,
+	): Promise<Engine> {
 		const ids = Array.from({ length: options.replicas }, (_, i) => i + 1);
 		const ports = await freePorts(ids.length);
 		const peers = Object.fromEntries(ids.map((id, i) => [id, `127.0.0.1:${ports[i]}`]));
@@ -60,13 +79,14 @@ export class Engine implements Contender {
 			retainBytes: RETAIN_BYTES,
 			load,
 			mode: options.mode,
+			engine: build.engine,
 		});
 		await Promise.all(forked.map((child, i) => child.ask('open', setup(i))));
 		const leader = await waitForLeader(forked);
 		let client: Child<ClientCalls> | null = null;
 		if (options.mode === 'client' || options.mode === 'client-single') {
 			client = children.fork<ClientCalls>('client', './client-worker.js');
-			await client.ask('open', { peers, load, mode: options.mode });
+			await client.ask('open', { peers, load, mode: options.mode, client: build.client });
 		}
 		return new Engine(replicas, forked, client, leader);
 	}

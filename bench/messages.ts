@@ -37,6 +37,8 @@ export interface ReplicaSetup {
 	readonly retainBytes: number;
 	readonly load: Load;
 	readonly mode: Mode;
+	/** Where the engine's public module lies: this tree's, or that of the build it is compared with. */
+	readonly engine: string;
 }
 
 export interface ReplicaState {
@@ -69,6 +71,8 @@ export interface ClientSetup {
 	readonly peers: Readonly<Record<number, string>>;
 	readonly load: Load;
 	readonly mode: Mode;
+	/** Where the client's public module lies. */
+	readonly client: string;
 }
 
 export interface ClientCalls extends DriverCalls {

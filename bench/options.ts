@@ -24,7 +24,8 @@ export interface BenchOptions {
 /** The log of each replica is bounded, so that its segments are recycled while the bench measures. */
 export const RETAIN_BYTES = 128 * 1024 * 1024;
 /** Smaller than the default, so that the steady state is reached within the warm-up. */
-export const BENCH_LIMITS: Limits = { ...DEFAULT_LIMITS, segmentBytes: 32 * 1024 * 1024 };
+export const SEGMENT_BYTES = 32 * 1024 * 1024;
+export const BENCH_LIMITS: Limits = { ...DEFAULT_LIMITS, segmentBytes: SEGMENT_BYTES };
 /** Segments of the ceiling's ring: as many as a replica has, those made ahead included. */
 export const CEILING_SEGMENTS =
 	RETAIN_BYTES / BENCH_LIMITS.segmentBytes + BENCH_LIMITS.segmentsAhead;

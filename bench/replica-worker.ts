@@ -1,9 +1,10 @@
 /** A replica in a process of its own; the leader's process drives the load as well. */
-import { openReplica, type Replica, type StateMachine } from '../src/index.js';
+import type * as EngineModule from '../src/index.js';
+import type { Replica, StateMachine } from '../src/index.js';
 import { Driver, type Target } from './driver.js';
 import type { LoadBatch } from './load.js';
 import type { ReplicaCalls, ReplicaSetup, ReplicaState } from './messages.js';
-import { BENCH_LIMITS } from './options.js';
+import { SEGMENT_BYTES } from './options.js';
 import { Placement } from './placement.js';
 import { AllocationMeter, takeSample } from './sample.js';
 import { SingleDriver } from './single-driver.js';
@@ -61,6 +62,7 @@ function stateOf(opened: Replica): ReplicaState {
 serve<ReplicaCalls>({
 	async open(setup) {
 		const { id, dir, peers, durability, retainBytes } = setup;
+		const { openReplica } = (await import(setup.engine)) as typeof EngineModule;
 		replica = await openReplica({
 			id,
 			dir,
@@ -70,7 +72,7 @@ serve<ReplicaCalls>({
 			retainBytes,
 			electionTimeoutMs: ELECTION_TIMEOUT_MS,
 			heartbeatMs: HEARTBEAT_MS,
-			limits: BENCH_LIMITS,
+			limits: { segmentBytes: SEGMENT_BYTES },
 			cluster: 'bench',
 		});
 		driver = makeDriver(replica, setup);

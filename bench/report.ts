@@ -128,7 +128,7 @@ function followerRows(report: Report): [string, string][] {
 	return [['follower', `${allocated.toFixed(2)} bytes allocated per entry${moved}`]];
 }
 
-function describeLoad(options: BenchOptions): string {
+export function describeLoad(options: BenchOptions): string {
 	const { replicas, payloadBytes, depth, mode, durability } = options;
 	const { entriesPerBatch } = planLoad(options);
 	const cut = mode.endsWith('single')

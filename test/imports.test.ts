@@ -77,6 +77,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 	'src/log': ['src/format/', DOORS],
 	'src/transport': ['src/format/', DOORS],
 	'src/replica': ['src/format/', 'src/log/', 'src/raft/', 'src/transport/', DOORS],
+	'src/host': ['src/format/', 'src/transport/', 'src/replica/', DOORS],
 	'src/client': ['src/format/', 'src/transport/', DOORS],
 	'native-free-io': [DOORS],
 	'test/simulation': [DOORS],

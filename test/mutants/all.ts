@@ -1,5 +1,6 @@
 import { callerMutants } from './caller-mutants.js';
 import { formatMutants } from './format-mutants.js';
+import { hostMutants } from './host-mutants.js';
 import { logMutants } from './log-mutants.js';
 import { memberMutants } from './member-mutants.js';
 import type { Mutant, NotPlanted } from './mutant.js';
@@ -23,6 +24,7 @@ export const mutants: readonly Mutant[] = [
 	...snapshotMutants,
 	...snapshotFileMutants,
 	...transferMutants,
+	...hostMutants,
 ];
 
 export const notPlanted: readonly NotPlanted[] = [];

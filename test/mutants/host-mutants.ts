@@ -1,0 +1,136 @@
+import { type Mutant, mutant, tests } from './mutant.js';
+
+const LIVES = 'test/host/journal-disk.test.ts';
+const DAMAGE = 'test/host/journal-damage.test.ts';
+
+const JOURNAL = 'src/host/journal.ts';
+const DISK = 'src/host/journal-disk.ts';
+const FILE = 'src/host/journaled-file.ts';
+const RECOVERY = 'src/host/journal-recovery.ts';
+
+const NOT_THERE = /hold what was done/;
+
+/** Many groups on one disk: what the journal must keep of rules 22, 23, 27 and 29. */
+export const hostMutants: readonly Mutant[] = [
+	mutant(
+		'journal-reports-early',
+		29,
+		JOURNAL,
+		'half.file.writev([head, ...slices], position, ended);',
+		'half.file.writev([head, ...slices], position, () => {});\n\t\tthis.#clock.endOfTurn(() => ended(null));',
+		tests(LIVES, /memory changed before its write|hold what was done/),
+	),
+	mutant(
+		'journal-frees-without-a-sync',
+		29,
+		JOURNAL,
+		'await this.#events.sync();',
+		'',
+		tests(LIVES, NOT_THERE),
+	),
+	{
+		name: 'journal-written-over-before-the-word-is-durable',
+		rules: [27],
+		edits: [
+			{
+				file: JOURNAL,
+				find: 'return this.#halves[half].lastSequence < this.#freedBelow;',
+				replace: 'return this.#halves[half].lastSequence < this.#keepFrom;',
+			},
+			{
+				file: JOURNAL,
+				find: 'this.#keepFrom = keepFrom;\n\t\t\tthis.#mustTell = true;',
+				replace: 'this.#keepFrom = keepFrom;',
+			},
+		],
+		caughtBy: [tests(LIVES, /damaged at byte|hold what was done/)],
+	},
+	mutant(
+		'journal-goes-on-after-a-failed-sync',
+		22,
+		DISK,
+		'this.#journal.fail(error as Error);\n\t\t\tthrow error;',
+		'',
+		tests(DAMAGE, /at a sync of one file/),
+	),
+	mutant(
+		'journal-doesnt-forget-a-path',
+		27,
+		DISK,
+		'if (!shared.isSettled) await shared.forget();',
+		'',
+		tests(LIVES, NOT_THERE),
+	),
+	mutant(
+		'journal-forgets-before-the-sync',
+		29,
+		DISK,
+		'await this.#sync(shared);\n\t\tif (!shared.isSettled) await shared.forget();',
+		'if (!shared.isSettled) await shared.forget();',
+		tests(LIVES, NOT_THERE),
+	),
+	mutant(
+		'replay-doesnt-heed-what-was-given-up',
+		27,
+		RECOVERY,
+		'if (kind === RecordKind.forget) writes.delete(name);\n\t\t\telse if',
+		'if (kind === RecordKind.forget) continue;\n\t\t\tif',
+		tests(LIVES, NOT_THERE),
+	),
+	mutant(
+		'replay-without-a-sync',
+		29,
+		RECOVERY,
+		'for (const { position, content } of writes) await write(file, content, position);\n\t\tawait file.sync();',
+		'for (const { position, content } of writes) await write(file, content, position);',
+		tests(LIVES, NOT_THERE),
+	),
+	mutant(
+		'replay-backwards',
+		27,
+		RECOVERY,
+		'found.flat().sort((a, b) => a.sequence - b.sequence)',
+		'found.flat()',
+		tests(LIVES, /damaged at byte|hold what was done|ENOENT/),
+	),
+	mutant(
+		'replay-again-over-what-follows',
+		27,
+		DISK,
+		'await made.#journal.idle();',
+		'',
+		tests(DAMAGE, /before it is known what is needed no more/),
+	),
+	mutant(
+		'journal-reads-on-over-damage',
+		23,
+		RECOVERY,
+		'if (needed[i]!.sequence === last.keepFrom + i) continue;',
+		'if (needed[i]!.sequence >= 0) continue;',
+		tests(DAMAGE, /flush in the middle is damaged/),
+	),
+	mutant(
+		'journal-lost-taken-as-new',
+		23,
+		RECOVERY,
+		'if (needed.length === 0) {',
+		'if (needed.length === 0) return await makeJournal(options);\n\tif (needed.length < 0) {',
+		tests(DAMAGE, /nothing is left/),
+	),
+	mutant(
+		'journal-done-before-its-own-file-is',
+		29,
+		JOURNAL,
+		'this.#underWay += 1;\n\t\t\tentry.target.writev(entry.slices, entry.position, ended);',
+		'entry.target.writev(entry.slices, entry.position, () => {});',
+		tests(LIVES, /what is done is read|hold what was done/),
+	),
+	mutant(
+		'file-taken-as-clean-too-early',
+		29,
+		FILE,
+		'if (kind === RecordKind.write) this.isDirty = true;',
+		'',
+		tests(LIVES, NOT_THERE),
+	),
+];

@@ -29,10 +29,12 @@ class ClientTarget implements Target {
 
 function makeDriver(connected: Client, { load, mode }: ClientSetup): Driver | SingleDriver {
 	if (mode !== 'client-single') return new Driver(load, new ClientTarget(connected));
-	return new SingleDriver(load.depth, load.payloadBytes, async (entry, number) => {
-		const { index } = await connected.propose(entry);
-		placement.check(number, index);
-	});
+	return new SingleDriver(
+		load.depth,
+		load.payloadBytes,
+		(entry) => connected.propose(entry),
+		placement,
+	);
 }
 
 serve<ClientCalls>({

@@ -17,6 +17,7 @@ const HEARTBEAT_MS = 100;
 /** What is applied costs nothing: measured is the engine. */
 const stateMachine: StateMachine = { apply: () => undefined };
 
+const WAITS = { whenBusy: 'wait' } as const;
 const placement = new Placement();
 let replica: Replica | null = null;
 let driver: Driver | SingleDriver | null = null;
@@ -31,7 +32,7 @@ class ReplicaTarget implements Target {
 
 	async submit(batch: LoadBatch): Promise<void> {
 		const number = batch.first;
-		const { index } = await this.#replica.proposeBatch(batch, { whenBusy: 'wait' });
+		const { index } = await this.#replica.proposeBatch(batch, WAITS);
 		placement.check(number, index);
 	}
 }
@@ -39,10 +40,7 @@ class ReplicaTarget implements Target {
 function makeDriver(opened: Replica, setup: ReplicaSetup): Driver | SingleDriver {
 	if (setup.mode !== 'single') return new Driver(setup.load, new ReplicaTarget(opened));
 	const { depth, payloadBytes } = setup.load;
-	return new SingleDriver(depth, payloadBytes, async (entry, number) => {
-		const { index } = await opened.propose(entry, { whenBusy: 'wait' });
-		placement.check(number, index);
-	});
+	return new SingleDriver(depth, payloadBytes, (entry) => opened.propose(entry, WAITS), placement);
 }
 
 function stateOf(opened: Replica): ReplicaState {

@@ -1,25 +1,28 @@
 import { Histogram } from './histogram.js';
 import { makeEntry, writeNumber } from './load.js';
+import type { Placement } from './placement.js';
 import { Run, type RunOrder, type Slice } from './run.js';
 
-/** Proposes one entry; resolves when it is acknowledged. */
-export type ProposeOne = (entry: Uint8Array, number: number) => Promise<unknown>;
+/** Proposes one entry; resolves when it is acknowledged, to where it lies. */
+export type ProposeOne = (entry: Uint8Array) => Promise<{ readonly index: number }>;
 
 /** `depth` loops, each of which awaits its own proposal before it makes the next. */
 export class SingleDriver {
 	readonly #depth: number;
 	readonly #payloadBytes: number;
 	readonly #propose: ProposeOne;
+	readonly #placement: Placement;
 	readonly #entries: Uint8Array[] = [];
 	readonly #latency = new Histogram();
 	#nextNumber = 0;
 	#acknowledged = 0;
 	#run: Run | null = null;
 
-	constructor(depth: number, payloadBytes: number, propose: ProposeOne) {
+	constructor(depth: number, payloadBytes: number, propose: ProposeOne, placement: Placement) {
 		this.#depth = depth;
 		this.#payloadBytes = payloadBytes;
 		this.#propose = propose;
+		this.#placement = placement;
 		for (let i = 0; i < depth; i++) this.#entries.push(makeEntry(payloadBytes));
 	}
 
@@ -55,7 +58,8 @@ export class SingleDriver {
 			run.entriesLeft -= 1;
 			const number = this.#nextNumber++;
 			writeNumber(view, 0, this.#payloadBytes, number);
-			await this.#propose(entry, number);
+			const { index } = await this.#propose(entry);
+			this.#placement.check(number, index);
 			// One reading of the clock ends this entry's time and begins the next one's.
 			const now = performance.now();
 			this.#acknowledged += 1;

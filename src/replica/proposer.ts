@@ -13,7 +13,9 @@ import type { Memory } from '../format/memory.js';
 import type { ReplicaParts } from './open.js';
 import type { Waiter } from './proposals.js';
 import type { Proposed, ProposedBatch, ProposeOptions } from './types.js';
-import { abortable, BatchWaiter, EntryWaiter } from './waiters.js';
+import { abortable, BatchWaiter, EntryWaiter, keepSettlers, settlers } from './waiters.js';
+
+const WAITS: ProposeOptions = { whenBusy: 'wait' };
 
 /** The callers' side of proposing: who may, who waits for room, and who has asked before. */
 export class Proposer {
@@ -33,7 +35,7 @@ export class Proposer {
 
 	/** See `Replica.propose`. */
 	one(entry: Uint8Array, options?: ProposeOptions): Promise<Proposed> {
-		if (options === undefined) return this.#oneNow(entry);
+		if (options?.signal === undefined) return this.#oneNow(entry, options?.whenBusy === 'wait');
 		let bytes = entry;
 		const keep = () => {
 			bytes = entry.slice();
@@ -62,14 +64,35 @@ export class Proposer {
 		});
 	}
 
-	/** The usual call, with no more garbage than a promise makes. */
-	#oneNow(entry: Uint8Array): Promise<Proposed> {
-		return new Promise((resolve, reject) => {
-			this.#requireProposer();
-			this.#requireSpace();
-			this.#parts.proposals.add(entry, new EntryWaiter(resolve, reject));
-			this.#parts.loop.wake();
-		});
+	/** The usual call, with no more garbage than a promise and who resolves it make. */
+	#oneNow(entry: Uint8Array, mayWait: boolean): Promise<Proposed> {
+		const promise = new Promise<Proposed>(keepSettlers);
+		const waiter = new EntryWaiter(settlers.resolve, settlers.reject);
+		try {
+			this.#addOne(entry, waiter);
+		} catch (error) {
+			if (mayWait && error instanceof Busy) this.#addWithRoom(entry, waiter);
+			else waiter.failed(error as Error);
+		}
+		return promise;
+	}
+
+	#addOne(entry: Uint8Array, waiter: EntryWaiter): void {
+		this.#requireProposer();
+		this.#requireSpace();
+		this.#parts.proposals.add(entry, waiter);
+		this.#parts.loop.wake();
+	}
+
+	/** What comes next is not the caller's any more: he may change his entry. */
+	#addWithRoom(entry: Uint8Array, waiter: EntryWaiter): void {
+		const own = entry.slice();
+		const attempt = () => this.#attempt(WAITS, () => this.#parts.proposals.add(own, waiter));
+		try {
+			this.#retryWithRoom(own.length, attempt, waiter.failed);
+		} catch (error) {
+			waiter.failed(error as Error);
+		}
 	}
 
 	#packed(packed: PackedEntries, options?: ProposeOptions): Promise<ProposedBatch> {

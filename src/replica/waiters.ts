@@ -1,13 +1,26 @@
 import type { Waiter } from './proposals.js';
 import type { Proposed, ProposedBatch } from './types.js';
 
+type Resolve = (proposed: Proposed) => void;
+type Reject = (error: Error) => void;
+
+/** Those of the promise that was made last. A promise for each entry is most of what an entry costs: one executor for all
+ * of them spares each a closure of its own. */
+export const settlers = { resolve: (() => {}) as Resolve, reject: (() => {}) as Reject };
+
+/** The executor: runs within `new Promise`, which gives what it makes to whoever called that. */
+export function keepSettlers(resolve: Resolve, reject: Reject): void {
+	settlers.resolve = resolve;
+	settlers.reject = reject;
+}
+
 /** Who called `propose`. */
 export class EntryWaiter implements Waiter {
 	readonly count = 1;
-	readonly #resolve: (proposed: Proposed) => void;
-	readonly failed: (error: Error) => void;
+	readonly #resolve: Resolve;
+	readonly failed: Reject;
 
-	constructor(resolve: (proposed: Proposed) => void, reject: (error: Error) => void) {
+	constructor(resolve: Resolve, reject: Reject) {
 		this.#resolve = resolve;
 		this.failed = reject;
 	}

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Driver, type Load, type Target } from '../../bench/driver.js';
 import { EntryChecker, type LoadBatch } from '../../bench/load.js';
+import { Placement } from '../../bench/placement.js';
 import { SingleDriver } from '../../bench/single-driver.js';
 
 const FOREVER = { ms: 60_000, entriesMax: Number.MAX_SAFE_INTEGER };
@@ -101,16 +102,28 @@ describe('SingleDriver', () => {
 	it('awaits each proposal in one of its loops', async () => {
 		const checker = new EntryChecker(16);
 		let [inFlight, mostInFlight, next] = [0, 0, 0];
-		const driver = new SingleDriver(5, 16, async (entry, number) => {
-			expect(number).toBe(next++);
+		const propose = async (entry: Uint8Array) => {
+			const number = next++;
 			expect(checker.matches(entry, 0, number)).toBe(true);
 			mostInFlight = Math.max(mostInFlight, ++inFlight);
 			await new Promise((resolve) => setImmediate(resolve));
 			inFlight -= 1;
-		});
+			return { index: 8 + number };
+		};
+		const driver = new SingleDriver(5, 16, propose, new Placement());
 		const slice = await driver.run({ ms: 60_000, entriesMax: 42 });
 		expect(slice.entries).toBe(42);
 		expect(mostInFlight).toBe(5);
 		expect(next).toBe(42);
+	});
+
+	it('fails if an entry lies elsewhere than behind the one before', async () => {
+		let index = 0;
+		const propose = async () => {
+			index += 2;
+			return { index };
+		};
+		const driver = new SingleDriver(1, 16, propose, new Placement());
+		await expect(driver.run({ ms: 60_000, entriesMax: 3 })).rejects.toThrow(/lies at 4, not at 3/);
 	});
 });

@@ -38,10 +38,32 @@ const BATCHES_IN_FLIGHT_MIN = 8;
 const FRAME_BYTES = 128;
 const END_BYTES = 4;
 
+/** What `parseArgs` knows of one load. */
+export const LOAD_OPTIONS = {
+	replicas: { type: 'string', default: '3' },
+	payload: { type: 'string', default: '256' },
+	depth: { type: 'string', default: '16384' },
+	mode: { type: 'string', default: 'batch' },
+	seconds: { type: 'string', default: '10' },
+	entries: { type: 'string' },
+	durability: { type: 'string', default: 'sync' },
+	dir: { type: 'string' },
+	json: { type: 'boolean', default: false },
+	'no-ceiling': { type: 'boolean', default: false },
+} as const;
+
+export type LoadValues = ReturnType<typeof parse>['values'];
+
 /** @throws BadOption, in one line */
 export function parseOptions(argv: readonly string[]): BenchOptions {
-	const { values } = parse(argv);
-	const options: BenchOptions = {
+	const options = readLoad(parse(argv).values);
+	checkInflight(options);
+	return options;
+}
+
+/** One load; whether it keeps within the limits is still to be checked. @throws BadOption */
+export function readLoad(values: LoadValues): BenchOptions {
+	return {
 		replicas: wholeNumber('replicas', values.replicas, 1, 9),
 		payloadBytes: wholeNumber('payload', values.payload, 1, BENCH_LIMITS.entryBytesMax),
 		depth: wholeNumber('depth', values.depth, 1, 10_000_000),
@@ -56,32 +78,19 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
 		json: values.json,
 		ceiling: !values['no-ceiling'],
 	};
-	checkInflight(options);
-	return options;
 }
 
 function parse(argv: readonly string[]) {
 	try {
-		return parseArgs({
-			args: [...argv],
-			allowPositionals: false,
-			options: {
-				replicas: { type: 'string', default: '3' },
-				payload: { type: 'string', default: '256' },
-				depth: { type: 'string', default: '16384' },
-				mode: { type: 'string', default: 'batch' },
-				seconds: { type: 'string', default: '10' },
-				entries: { type: 'string' },
-				durability: { type: 'string', default: 'sync' },
-				dir: { type: 'string' },
-				json: { type: 'boolean', default: false },
-				'no-ceiling': { type: 'boolean', default: false },
-			},
-		});
+		return parseArgs({ args: [...argv], allowPositionals: false, options: LOAD_OPTIONS });
 	} catch (error) {
-		// Node appends advice about positionals to what is wrong.
-		throw new BadOption((error as Error).message.split(/\.\s/)[0]!);
+		throw badArguments(error);
 	}
+}
+
+/** Node appends advice about positionals to what is wrong. */
+export function badArguments(error: unknown): BadOption {
+	return new BadOption((error as Error).message.split(/\.\s/)[0]!);
 }
 
 /** How the load is cut into batches: the same for the engine and the ceiling. */
@@ -93,7 +102,8 @@ export function planLoad(options: BenchOptions): Load {
 	return { payloadBytes, depth, entriesPerBatch };
 }
 
-function checkInflight(options: BenchOptions): void {
+/** @throws BadOption */
+export function checkInflight(options: BenchOptions): void {
 	const { payloadBytes, depth, entriesPerBatch } = planLoad(options);
 	const frames = Math.ceil(depth / entriesPerBatch);
 	const bytes = depth * (payloadBytes + END_BYTES) + frames * FRAME_BYTES;
@@ -106,7 +116,7 @@ function checkInflight(options: BenchOptions): void {
 	}
 }
 
-function wholeNumber(name: string, text: string, min: number, max: number): number {
+export function wholeNumber(name: string, text: string, min: number, max: number): number {
 	const number = Number(text);
 	if (!/^\d+$/.test(text) || number < min || number > max) {
 		throw new BadOption(`--${name} is a whole number from ${min} to ${max}, not '${text}'`);

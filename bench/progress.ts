@@ -11,6 +11,17 @@ export interface Activity {
 	acknowledged(): number;
 }
 
+/** Where among several runs we are. */
+export interface Stage {
+	/** Runs that are over, and how many there are. */
+	readonly over: number;
+	readonly runs: number;
+	/** Which one this is, and how long they will take. */
+	note(): string;
+}
+
+const ONLY: Stage = { over: 0, runs: 1, note: () => '' };
+
 /** A bar on a terminal that is drawn over and over, or a plain line now and then. Writes to stderr only. */
 export class Progress {
 	readonly #output: Output;
@@ -18,6 +29,7 @@ export class Progress {
 	#activity: Activity | null = null;
 	#since = { at: 0, acknowledged: 0 };
 	#lineAt = 0;
+	stage = ONLY;
 
 	/** @param quiet nothing but a bar on a terminal */
 	constructor(output: Output, quiet: boolean) {
@@ -50,9 +62,10 @@ export class Progress {
 			if (now < this.#lineAt) return;
 			this.#lineAt = now + PLAIN_MS;
 		}
-		const share = Math.min(1, Math.max(0, activity.done()));
+		const { over, runs } = this.stage;
+		const share = (over + Math.min(1, Math.max(0, activity.done()))) / runs;
 		const percent = `${String(Math.floor(share * 100)).padStart(3)} %`;
-		const text = `${percent}  ${activity.name}${this.#speed(activity, now)}`;
+		const text = `${percent}  ${this.stage.note()}${activity.name}${this.#speed(activity, now)}`;
 		if (!this.#output.isTerminal) {
 			this.#output.progress(`${text}\n`);
 			return;

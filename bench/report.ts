@@ -36,6 +36,8 @@ export interface Report {
 	readonly allocatedBytesPerEntry: number | null;
 	/** Of the bytes a follower received, those it had to move because a frame straddled two slabs. */
 	readonly straddledBytesRatio: number | null;
+	/** Entries per second of each turn, and of the ceiling's turn behind it (null: there was none). */
+	readonly turns: readonly { readonly engine: number; readonly ceiling: number | null }[];
 	readonly firstTenthPerSecond: number;
 	readonly lastTenthPerSecond: number;
 	readonly verified: boolean;
@@ -75,6 +77,7 @@ export function makeReport(options: BenchOptions, measured: Measurement): Report
 		peakRssBytes: engine.used.map((sample) => sample.peakRssBytes),
 		allocatedBytesPerEntry: allocated.length === 0 ? null : Math.max(...allocated),
 		straddledBytesRatio: measured.straddledBytesRatio,
+		turns: engine.rates.map((rate, i) => ({ engine: rate, ceiling: ceiling?.rates[i] ?? null })),
 		firstTenthPerSecond: engine.firstTenthPerSecond,
 		lastTenthPerSecond: engine.lastTenthPerSecond,
 		verified: verdict.verified,
@@ -150,7 +153,7 @@ function describeCpu(seconds: number): string {
 	return `${seconds.toFixed(3)} s of cpu per million entries, all processes`;
 }
 
-function milliseconds(ms: number): string {
+export function milliseconds(ms: number): string {
 	return ms.toFixed(ms < 1 ? 3 : ms < 100 ? 2 : 0);
 }
 

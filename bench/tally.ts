@@ -7,6 +7,8 @@ export class Tally {
 	readonly #latency = new Histogram();
 	/** Pairs: measured ms, entries until then. Begins at the origin. */
 	readonly #course: number[] = [0, 0];
+	/** Entries per second of each slice. */
+	readonly rates: number[] = [];
 	ms = 0;
 	entries = 0;
 	/** What each process used up meanwhile. Peaks are peaks, not sums. */
@@ -16,6 +18,7 @@ export class Tally {
 		for (let i = 0; i < slice.course.length; i += 2) {
 			this.#course.push(this.ms + slice.course[i]!, this.entries + slice.course[i + 1]!);
 		}
+		this.rates.push((slice.entries / slice.ms) * 1000);
 		this.ms += slice.ms;
 		this.entries += slice.entries;
 		this.#latency.merge(slice.latency);
@@ -47,6 +50,11 @@ export class Tally {
 		return this.#latency.percentiles();
 	}
 
+	/** The time in ms which `share` (0 to 1) of the entries did not exceed. */
+	quantile(share: number): number {
+		return this.#latency.quantile(share);
+	}
+
 	/** The rate over the first tenth of the entries. */
 	get firstTenthPerSecond(): number {
 		return this.#rateBetween(0, this.entries / 10);
@@ -55,6 +63,29 @@ export class Tally {
 	/** The rate over the last tenth of the entries. */
 	get lastTenthPerSecond(): number {
 		return this.#rateBetween(this.entries * 0.9, this.entries);
+	}
+
+	/** Entries per second in `count` equal parts of `ms`; null where nothing was measured any more. */
+	ratesAlong(count: number, ms: number): (number | null)[] {
+		const course = this.#course;
+		const rates: (number | null)[] = [];
+		let [i, before] = [0, 0];
+		for (let part = 1; part <= count; part++) {
+			const start = (ms * (part - 1)) / count;
+			const end = Math.min((ms * part) / count, this.ms);
+			while (i < course.length - 2 && course[i + 2]! <= end) i += 2;
+			const reached = this.#entriesAt(i, end);
+			rates.push(end <= start ? null : ((reached - before) / (end - start)) * 1000);
+			before = reached;
+		}
+		return rates;
+	}
+
+	/** Entries acknowledged by then, between point `i` of the course and the next. */
+	#entriesAt(i: number, ms: number): number {
+		const [msBefore, before, msAfter, after] = this.#course.slice(i, i + 4);
+		if (msAfter === undefined) return before!;
+		return before! + ((ms - msBefore!) / (msAfter - msBefore!)) * (after! - before!);
 	}
 
 	#rateBetween(from: number, to: number): number {

@@ -1,44 +1,28 @@
-/**
- * `millrace bench`: the engine and the ceiling take turns on the same machine, in slices, so that whatever
- * else happens there happens to both. All their processes live throughout; the one whose turn it isn't is idle.
- *
- *     start both | warm up both | engine, ceiling, engine, ceiling, ... | settle | close | verify
- */
-import { Ceiling } from './ceiling.js';
-import { Children } from './children.js';
-import type { Contender } from './contender.js';
+/** `millrace bench`: measures one load or a sweep of them, once or several times, and tells. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { benchPage } from './bench-page.js';
+import { Baseline } from './compare.js';
 import { BenchDirectory } from './directory.js';
-import { Engine } from './engine.js';
-import { Interrupted, Interruption } from './interruption.js';
-import { BENCH_LIMITS, type BenchOptions, CEILING_SEGMENTS } from './options.js';
+import { Interruption } from './interruption.js';
+import { thisMachine } from './machine.js';
+import { Measuring } from './measuring.js';
 import type { Output } from './output.js';
+import { renderPage } from './page/page.js';
+import type { Plan } from './plan.js';
 import { Progress } from './progress.js';
-import { formatReport, type Measurement, makeReport } from './report.js';
-import type { RunOrder, Slice } from './run.js';
-import { straddledBytesRatio } from './straddled.js';
-import { Tally } from './tally.js';
-import { type Verdict, verify } from './verify.js';
+import { formatReport, makeReport } from './report.js';
+import { type Cell, formatCells, summarize } from './summary.js';
 
-const SLICES = 5;
-/** Slices of a run that ends after so many entries. */
-const ENTRIES_SLICE_MS = 1_000;
-const WARM_UP_MS_MAX = 3_000;
-const ENTRIES_MAX = Number.MAX_SAFE_INTEGER;
-
-interface Conclusion {
-	readonly verdict: Verdict;
-	readonly straddled: number | null;
-}
-
-const INTERRUPTED: Conclusion = {
-	verdict: { verified: false, reason: 'interrupted', entriesCompared: 0 },
-	straddled: null,
-};
+/** What a run takes besides its measured time, as long as none is over. */
+const OVERHEAD_MS = 8_000;
 
 /** @returns the exit code */
-export async function runBench(options: BenchOptions, output: Output): Promise<number> {
-	const directory = await BenchDirectory.make(options);
-	const bench = new Bench(options, output, directory);
+export async function runBench(plan: Plan, output: Output): Promise<number> {
+	const baseline = plan.compare === null ? null : Baseline.read(plan.compare, plan.loads);
+	const largest = plan.loads.reduce((a, b) => (b.replicas > a.replicas ? b : a));
+	const directory = await BenchDirectory.make(largest);
+	const bench = new Bench(plan, baseline, output, directory);
 	try {
 		return await bench.run();
 	} finally {
@@ -47,181 +31,131 @@ export async function runBench(options: BenchOptions, output: Output): Promise<n
 }
 
 class Bench {
-	readonly #options: BenchOptions;
+	readonly #plan: Plan;
+	readonly #baseline: Baseline | null;
 	readonly #output: Output;
 	readonly #directory: BenchDirectory;
-	readonly #children = new Children();
 	readonly #progress: Progress;
 	readonly #interruption: Interruption;
-	readonly #engineTally = new Tally();
-	readonly #ceilingTally = new Tally();
-	#turns = 0;
-	#running: Contender | null = null;
+	readonly #cells: readonly Cell[];
+	#measuring: Measuring | null = null;
+	readonly #startedAt = performance.now();
+	/** Runs that are over. */
+	#over = 0;
 
-	constructor(options: BenchOptions, output: Output, directory: BenchDirectory) {
-		this.#options = options;
+	constructor(plan: Plan, baseline: Baseline | null, output: Output, directory: BenchDirectory) {
+		this.#plan = plan;
+		this.#baseline = baseline;
 		this.#output = output;
 		this.#directory = directory;
-		this.#progress = new Progress(output, options.json);
+		this.#cells = plan.loads.map((load) => ({ load, runs: [] }));
+		this.#progress = new Progress(output, plan.json);
 		this.#interruption = new Interruption(
-			() => void this.#running?.stop().catch(() => {}),
+			() => this.#measuring?.stop(),
 			(exitCode) => this.#exitNow(exitCode),
 		);
 	}
 
 	async run(): Promise<number> {
-		if (this.#directory.isInMemory && this.#options.durability === 'sync') {
+		const { loads, skipped } = this.#plan;
+		if (this.#directory.isInMemory && loads.some(({ durability }) => durability === 'sync')) {
 			this.#output.progress('this directory is in memory: durability sync costs nothing here\n');
 		}
-		let measured: Measurement | null = null;
-		try {
-			const { engine, ceiling } = await this.#start();
-			measured = await this.#measure(engine, ceiling);
-		} catch (error) {
-			if (!(error instanceof Interrupted)) throw error;
-		}
+		for (const reason of skipped) this.#output.progress(`left out: ${reason}\n`);
+		const failure = await this.#measureAll();
 		this.#progress.end();
-		if (measured === null || measured.engine.entries === 0) {
+		const measured = this.#cells.filter(({ runs }) => runs.length > 0);
+		if (failure !== null) {
+			// What was measured before is told all the same.
+			if (measured.length > 0) await this.#tell(measured);
+			throw failure;
+		}
+		if (measured.length === 0) {
 			this.#output.progress('interrupted before anything was measured\n');
 			return this.#interruption.exitCode;
 		}
-		this.#print(measured);
-		if (this.#interruption.signal !== null) return this.#interruption.exitCode;
-		return measured.verdict.verified ? 0 : 1;
+		await this.#tell(measured);
+		if (this.#isInterrupted) return this.#interruption.exitCode;
+		return measured.every(({ runs }) => runs.every(({ report }) => report.verified)) ? 0 : 1;
 	}
 
 	/** Leaves no process, no file and no signal handler. */
 	async end(): Promise<void> {
 		this.#progress.end();
-		await this.#children.end();
 		await this.#directory.remove();
 		this.#interruption.end();
 	}
 
-	async #start(): Promise<{ engine: Engine; ceiling: Ceiling | null }> {
-		this.#progress.begin({ name: 'starting', done: () => 0, acknowledged: () => 0 });
-		const { path } = this.#directory;
-		const [engine, ceiling] = await this.#untilInterrupted(
-			Promise.all([
-				Engine.start(this.#children, this.#options, path),
-				this.#options.ceiling ? Ceiling.start(this.#children, this.#options, path) : null,
-			]),
-		);
-		return { engine, ceiling };
-	}
-
-	async #measure(engine: Engine, ceiling: Ceiling | null): Promise<Measurement> {
-		try {
-			await this.#warmUp(engine);
-			if (ceiling !== null) await this.#warmUp(ceiling);
-			while (this.#goesOn) await this.#takeTurns(engine, ceiling);
-		} catch (error) {
-			if (!(error instanceof Interrupted)) throw error;
+	/** All loads once, then all again: so the runs of one load are as far apart as they can be. @returns why not all */
+	async #measureAll(): Promise<Error | null> {
+		for (let run = 0; run < this.#plan.runs; run++) {
+			for (const cell of this.#cells) {
+				if (this.#isInterrupted) return null;
+				try {
+					await this.#measure(cell);
+				} catch (error) {
+					return error as Error;
+				}
+				this.#over += 1;
+			}
 		}
-		const { verdict, straddled } = await this.#conclude(engine, ceiling);
-		return {
-			engine: this.#engineTally,
-			ceiling: ceiling === null ? null : this.#ceilingTally,
-			followers: engine.followers,
-			straddledBytesRatio: straddled,
-			verdict,
-		};
+		return null;
 	}
 
-	/** Until all segments have been written once: from then on they are recycled. */
-	async #warmUp(contender: Contender): Promise<void> {
-		const logBytes = CEILING_SEGMENTS * BENCH_LIMITS.segmentBytes;
-		const entriesMax = Math.ceil(logBytes / this.#options.payloadBytes);
-		await this.#slice(contender, { ms: WARM_UP_MS_MAX, entriesMax }, 'warming up');
-	}
-
-	get #goesOn(): boolean {
-		if (this.#interruption.signal !== null) return false;
-		const { entries } = this.#options;
-		return entries === null ? this.#turns < SLICES : this.#engineTally.entries < entries;
-	}
-
-	async #takeTurns(engine: Engine, ceiling: Ceiling | null): Promise<void> {
-		this.#turns += 1;
-		const { entries, seconds } = this.#options;
-		const ms = entries === null ? (seconds * 1000) / SLICES : ENTRIES_SLICE_MS;
-		const left = entries === null ? ENTRIES_MAX : entries - this.#engineTally.entries;
-		const { ms: tookMs } = await this.#turn(engine, this.#engineTally, { ms, entriesMax: left });
-		if (ceiling === null || this.#interruption.signal !== null) return;
-		await this.#turn(ceiling, this.#ceilingTally, { ms: tookMs, entriesMax: ENTRIES_MAX });
-	}
-
-	async #turn(contender: Contender, tally: Tally, order: RunOrder): Promise<Slice> {
-		const before = await contender.samples();
-		const slice = await this.#slice(contender, order, 'measuring');
-		tally.add(slice);
-		tally.addUsed(before, await contender.samples());
-		return slice;
-	}
-
-	async #slice(contender: Contender, order: RunOrder, what: string): Promise<Slice> {
-		if (this.#interruption.signal !== null) throw new Interrupted();
-		const startedAt = performance.now();
-		this.#progress.begin({
-			name: `${what} the ${contender.name}`,
-			done: () => (what === 'measuring' ? this.#done(performance.now() - startedAt) : 0),
-			acknowledged: () => contender.acknowledged,
-		});
-		this.#running = contender;
-		try {
-			const { lost } = this.#children;
-			return await Promise.race([contender.run(order), lost, this.#interruption.expired]);
-		} finally {
-			this.#running = null;
+	async #measure(cell: Cell): Promise<void> {
+		const runs = this.#cells.length * this.#plan.runs;
+		const [over, number] = [this.#over, this.#over + 1];
+		if (runs > 1) {
+			const note = () => `run ${number} of ${runs}, ${this.#timeLeft(runs)} left: `;
+			this.#progress.stage = { over, runs, note };
 		}
+		const path = join(this.#directory.path, String(number));
+		this.#measuring = new Measuring(cell.load, path, this.#progress, this.#interruption);
+		const measured = await this.#measuring.run();
+		this.#measuring = null;
+		rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+		if (measured === null) return;
+		cell.runs.push({ measured, report: makeReport(cell.load, measured) });
 	}
 
-	/** How much of the measuring is done, `ms` into a slice. */
-	#done(ms: number): number {
-		const { entries, seconds, ceiling } = this.#options;
-		if (entries !== null) return this.#engineTally.entries / entries;
-		const measuredMs = this.#engineTally.ms + this.#ceilingTally.ms + ms;
-		return measuredMs / (seconds * 1000 * (ceiling ? 2 : 1));
+	#timeLeft(runs: number): string {
+		const tookMs = performance.now() - this.#startedAt;
+		const { seconds, ceiling } = this.#plan.loads[0]!;
+		const guessedMs = seconds * 1000 * (ceiling ? 2 : 1) + OVERHEAD_MS;
+		const eachMs = this.#over === 0 ? guessedMs : tookMs / (this.#over + 0.5);
+		const left = Math.max(0, runs * eachMs - tookMs) / 1000;
+		return left < 90 ? `${Math.ceil(left / 10) * 10} s` : `${Math.ceil(left / 60)} min`;
 	}
 
-	async #conclude(engine: Engine, ceiling: Ceiling | null): Promise<Conclusion> {
-		if (this.#interruption.signal !== null) return INTERRUPTED;
-		try {
-			return await this.#untilInterrupted(this.#verify(engine, ceiling));
-		} catch (error) {
-			if (error instanceof Interrupted) return INTERRUPTED;
-			throw error;
+	async #tell(cells: readonly Cell[]): Promise<void> {
+		const plan = this.#plan;
+		const machine = thisMachine();
+		const isOne = plan.loads.length * plan.runs === 1;
+		const verdicts = cells.map((cell) => this.#baseline?.judge(cell) ?? null);
+		if (plan.json) {
+			const summary = isOne ? cells[0]!.runs[0]!.report : summarize(cells, plan);
+			const compared = this.#baseline === null ? {} : { compared: verdicts };
+			this.#output.result(`${JSON.stringify({ ...summary, machine, ...compared })}\n`);
+		} else {
+			const [{ load, runs }] = cells as [Cell];
+			this.#output.result(
+				isOne
+					? formatReport(load, runs[0]!.report, runs[0]!.measured.verdict)
+					: formatCells(cells, plan),
+			);
+			if (this.#baseline !== null) this.#output.result(this.#baseline.format(cells, verdicts));
 		}
+		if (plan.html === null) return;
+		const page = benchPage({ plan, cells, machine, baseline: this.#baseline, verdicts });
+		writeFileSync(plan.html, await renderPage(page));
 	}
 
-	async #verify(engine: Engine, ceiling: Ceiling | null): Promise<Conclusion> {
-		const { acknowledged } = engine;
-		this.#progress.begin({ name: 'verifying', done: () => 1, acknowledged: () => acknowledged });
-		const { committed, states } = await engine.settle();
-		const driven = await engine.driven();
-		await Promise.all([engine.close(), ceiling?.close()]);
-		const { replicas } = engine;
-		const { payloadBytes } = this.#options;
-		const verdict = await verify({ replicas, committed, payloadBytes, ...driven });
-		const followers = engine.followers.map((i) => states[i]!.counters);
-		return { verdict, straddled: straddledBytesRatio(followers) };
-	}
-
-	#untilInterrupted<T>(work: Promise<T>): Promise<T> {
-		return Promise.race([work, this.#children.lost, this.#interruption.requested]);
-	}
-
-	#print(measured: Measurement): void {
-		const report = makeReport(this.#options, measured);
-		this.#output.result(
-			this.#options.json
-				? `${JSON.stringify(report)}\n`
-				: formatReport(this.#options, report, measured.verdict),
-		);
+	get #isInterrupted(): boolean {
+		return this.#interruption.signal !== null;
 	}
 
 	#exitNow(exitCode: number): void {
-		this.#children.kill();
+		this.#measuring?.kill();
 		this.#directory.removeNow();
 		process.exit(exitCode);
 	}

@@ -1,8 +1,8 @@
+import { confidence, type Finding, type Interval, judge } from '../confidence.js';
 import { thousands } from '../output.js';
 import { describeLoad } from '../report.js';
 import type { Tally } from '../tally.js';
 import type { Commit } from './checkout.js';
-import { confidence, type Finding, type Interval, judge } from './confidence.js';
 import type { GuardOptions } from './options.js';
 import type { Ratios } from './round.js';
 

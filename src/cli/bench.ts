@@ -1,6 +1,6 @@
 import { BenchFailed } from '../../bench/children.js';
-import { parseOptions } from '../../bench/options.js';
 import { processOutput } from '../../bench/output.js';
+import { parsePlan } from '../../bench/plan.js';
 import { runBench } from '../../bench/throughput.js';
 import { MillraceError } from '../errors.js';
 import { oneLine } from './one-line.js';
@@ -22,6 +22,13 @@ Usage: millrace bench [options]
                      os: it is in the memory of a majority's kernels
   --dir DIR          where to put the logs; on the disk to be measured (./millrace-data)
   --no-ceiling       leave out the ceiling
+  --runs N           measure N times, in fresh processes: medians, and how far apart they are (1)
+  --sweep AXIS=V,V,...  [AXIS=V,V,...]
+                     measure all combinations; an axis is payload, depth, mode, durability or replicas. Those beyond
+                     a limit are named and left out
+  --compare FILE     beside an earlier --json of the same loads on the same machine: better, worse, or no difference
+                     found, with a 95 % interval. By efficiency if both have the ceiling, else by throughput
+  --html FILE        write a page with tables and charts, which needs no network
   --json             print one JSON object
 
 The ceiling is the same number of processes with the same payloads, batches and depth on node:net and node:fs
@@ -38,7 +45,7 @@ export async function run(argv: string[]): Promise<number> {
 		return 0;
 	}
 	try {
-		return await runBench(parseOptions(argv), processOutput);
+		return await runBench(parsePlan(argv), processOutput);
 	} catch (error) {
 		if (error instanceof MillraceError) return complain(error.message, 2);
 		if (error instanceof BenchFailed) return complain(error.message, 1);

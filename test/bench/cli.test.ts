@@ -48,4 +48,15 @@ describe('millrace bench', () => {
 		expect(readdirSync(directory)).toEqual(before);
 		await lock.release();
 	});
+
+	it.each([
+		[['--compare', 'no-such-file.json'], /--compare \S+ cannot be read: ENOENT/],
+		[['--html', 'no/such/folder/page.html'], /--html \S+ cannot be written: ENOENT/],
+		[['--sweep', 'depth=0'], /--depth is a whole number/],
+	])('refuses %j before it makes anything', async (argv, message) => {
+		const dir = join(directory, 'data');
+		expect(await run(['--dir', dir, ...argv])).toBe(2);
+		expect(stderr).toMatch(new RegExp(`^millrace bench: ${message.source}.*\n$`));
+		expect(readdirSync(directory)).toEqual([]);
+	});
 });

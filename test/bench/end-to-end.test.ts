@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -81,6 +81,21 @@ describe('millrace bench, from end to end', () => {
 		expect(await exitCode()).toBe(130);
 		expect(stdout).toMatch(/throughput +[\d,]+ entries\/s/);
 		expect(stdout).toMatch(/verified +NO: interrupted/);
+		expect(groupLives()).toBe(false);
+		expect(existsSync(join(directory, 'data'))).toBe(false);
+	});
+
+	it('measures a sweep, and on Ctrl-C in the middle of it tells what it has', async () => {
+		const load = ['--payload', '64', '--durability', 'os', '--no-ceiling', '--entries', '2000'];
+		const html = join(directory, 'sweep.html');
+		start(...load, '--sweep', 'depth=16,256', 'mode=single,batch', '--runs', '100', '--html', html);
+		// Two runs are over where the third is told of.
+		await until(() => /run 3 of 400, \d+ m?\w+ left: /.test(stderr));
+		process.kill(-bench.pid!, 'SIGINT');
+		expect(await exitCode()).toBe(130);
+		expect(stdout).toMatch(/^depth +mode +entries\/s/);
+		expect(stdout).toMatch(/\n +16 +single +[\d,]+.* yes\n +16 +batch +[\d,]+ .* yes\n/);
+		expect(readFileSync(html, 'utf8')).toContain('<title>millrace bench</title>');
 		expect(groupLives()).toBe(false);
 		expect(existsSync(join(directory, 'data'))).toBe(false);
 	});

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { confidence, judge, median } from '../../bench/guard/confidence.js';
+import { confidence, judge, median } from '../../bench/confidence.js';
 import { parseGuardOptions } from '../../bench/guard/options.js';
 import { conclude } from '../../bench/guard/report.js';
 

@@ -52,6 +52,11 @@ export class Child<C extends Calls<C>> {
 		});
 	}
 
+	/** Of its process; undefined if it could not be started. */
+	get pid(): number | undefined {
+		return this.#process.pid;
+	}
+
 	ask<K extends keyof C & string>(call: K, argument: C[K]['argument']): Promise<C[K]['result']> {
 		return new Promise((resolve, reject) => {
 			if (this.#gone !== null) {
@@ -111,7 +116,8 @@ export class Child<C extends Calls<C>> {
 
 /** All processes of one benchmark. */
 export class Children {
-	readonly #children: { end(): Promise<void>; kill(): void }[] = [];
+	readonly #children: { readonly pid: number | undefined; end(): Promise<void>; kill(): void }[] =
+		[];
 	readonly #fail: (error: Error) => void;
 	/** Rejects when one ends that should not. */
 	readonly lost: Promise<never>;
@@ -130,6 +136,11 @@ export class Children {
 		const child = new Child<C>(name, module, this.#fail);
 		this.#children.push(child);
 		return child;
+	}
+
+	/** Of all processes. */
+	get pids(): number[] {
+		return this.#children.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
 	}
 
 	/** Ends all; resolves when none is left. */

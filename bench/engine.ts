@@ -164,7 +164,7 @@ function sleep(ms: number): Promise<void> {
 }
 
 /** Ports that are free now, each another one. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
 	const servers = Array.from({ length: count }, () => net.createServer());
 	const ports = servers.map(
 		(server) =>

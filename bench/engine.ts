@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { join } from 'node:path';
+import type { Recording } from '../src/profile/columns.js';
 import { BenchFailed, type Child, type Children } from './children.js';
 import type { Contender } from './contender.js';
 import type {
@@ -110,6 +111,17 @@ export class Engine implements Contender {
 	/** One for each replica. */
 	samples(): Promise<Sample[]> {
 		return Promise.all(this.#children.map((child) => child.ask('sample', null)));
+	}
+
+	/** Begins to record the stages of so many batches at most, on each replica. */
+	async profile(batchesMax: number): Promise<void> {
+		await Promise.all(this.#children.map((child) => child.ask('profile', batchesMax)));
+	}
+
+	/** Ends that. The leader's is the first. */
+	async recordings(): Promise<Recording[]> {
+		const all = await Promise.all(this.#children.map((child) => child.ask('recording', null)));
+		return [all[this.#leader]!, ...all.filter((_, i) => i !== this.#leader)];
 	}
 
 	/** Positions of the replicas that do not lead. */

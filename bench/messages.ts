@@ -1,4 +1,5 @@
 /** What the processes of a benchmark say to each other. */
+import type { Recording } from '../src/profile/columns.js';
 import type { Durability } from '../src/replica/types.js';
 import type { Load } from './driver.js';
 import type { RunOrder, Slice } from './run.js';
@@ -64,6 +65,10 @@ export interface ReplicaCalls extends DriverCalls {
 	state: { argument: null; result: ReplicaState };
 	driven: { argument: null; result: Driven };
 	sample: { argument: null; result: Sample };
+	/** Begins to record the stages of so many batches at most. */
+	profile: { argument: number; result: undefined };
+	/** Ends that. */
+	recording: { argument: null; result: Recording };
 	close: { argument: null; result: undefined };
 }
 

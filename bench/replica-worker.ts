@@ -1,11 +1,12 @@
 /** A replica in a process of its own; the leader's process drives the load as well. */
 import type * as EngineModule from '../src/index.js';
-import type { Replica, StateMachine } from '../src/index.js';
+import type { Profiling, Replica, StateMachine } from '../src/index.js';
 import { Driver, type Target } from './driver.js';
 import type { LoadBatch } from './load.js';
 import type { ReplicaCalls, ReplicaSetup, ReplicaState } from './messages.js';
 import { SEGMENT_BYTES } from './options.js';
 import { Placement } from './placement.js';
+import { sharedClock } from './profile/clock.js';
 import { AllocationMeter, takeSample } from './sample.js';
 import { SingleDriver } from './single-driver.js';
 import { serve, withProgress } from './worker.js';
@@ -13,6 +14,8 @@ import { serve, withProgress } from './worker.js';
 /** On a busy machine a replica may get no processor for a while; that is not what the bench is about. */
 const ELECTION_TIMEOUT_MS = 1000;
 const HEARTBEAT_MS = 100;
+/** So long after a collection of garbage the process has been told of it. */
+const TOLD_MS = 20;
 
 /** What is applied costs nothing: measured is the engine. */
 const stateMachine: StateMachine = { apply: () => undefined };
@@ -22,6 +25,7 @@ const placement = new Placement();
 let replica: Replica | null = null;
 let driver: Driver | SingleDriver | null = null;
 let meter: AllocationMeter | null = null;
+let profiling: Profiling | null = null;
 
 class ReplicaTarget implements Target {
 	readonly #replica: Replica;
@@ -81,6 +85,15 @@ serve<ReplicaCalls>({
 	run: (order) => withProgress(driver!, driver!.run(order)),
 	stop() {
 		driver?.stop();
+	},
+	profile(batchesMax) {
+		profiling = replica!.profile({ batchesMax });
+	},
+	async recording() {
+		// Collections of garbage are told of a little later.
+		await new Promise((resolve) => setTimeout(resolve, TOLD_MS));
+		profiling!.stop();
+		return { ...profiling!.recording(), clock: sharedClock() };
 	},
 	driven: () => ({ firstIndex: placement.firstIndex, acknowledged: driver!.acknowledged }),
 	async close() {

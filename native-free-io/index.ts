@@ -2,6 +2,7 @@ import type { Doors } from '../src/io.js';
 import { NativeClock } from './clock.js';
 import { NativeDisk } from './disk.js';
 import { NativeNetwork } from './network.js';
+import { NativePauses } from './pauses.js';
 import { NativeRandom } from './random.js';
 
 export { NativeClock } from './clock.js';
@@ -16,5 +17,6 @@ export function nativeDoors(): Doors {
 		network: new NativeNetwork(),
 		clock: new NativeClock(),
 		random: new NativeRandom(),
+		pauses: new NativePauses(),
 	};
 }

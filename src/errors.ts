@@ -178,6 +178,13 @@ export class AddressInUse extends MillraceError {
 	}
 }
 
+/** The replica is being profiled already. */
+export class ProfileRunning extends MillraceError {
+	constructor() {
+		super('PROFILE_RUNNING', 'a profile of this replica is under way');
+	}
+}
+
 /** Bytes from the other end break the protocol; that connection was closed. */
 export class ProtocolError extends MillraceError {
 	constructor(why: string) {

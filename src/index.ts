@@ -16,7 +16,10 @@ export { BatchView } from './format/batch-view.js';
 export type { PackedEntries } from './format/batch-writer.js';
 export type { Address, Clock, Connection, Disk, Doors, Network, Random } from './io.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
+export type { Recording } from './profile/columns.js';
+export { type ProfileReport, reportOf as profileReport } from './profile/report.js';
 export type { BackupInfo, RestoreOptions } from './replica/backup.js';
+export type { ProfileOptions, Profiling } from './replica/profiling.js';
 export type { Replica } from './replica/replica.js';
 export type * from './replica/types.js';
 

@@ -138,10 +138,18 @@ export interface Random {
 	identifier(): number;
 }
 
+/** Tells of what stops this whole process now and then. */
+export interface Pauses {
+	/** Calls back, some time later, for each collection of garbage: ms of `Clock.now`. @returns what ends it */
+	watch(collected: (from: number, to: number) => void): () => void;
+}
+
 /** The doors, together. */
 export interface Doors {
 	readonly disk: Disk;
 	readonly network: Network;
 	readonly clock: Clock;
 	readonly random: Random;
+	/** For profiles only. Default: nobody tells. */
+	readonly pauses?: Pauses;
 }

@@ -74,9 +74,10 @@ const PUBLIC_SHAPES = 'src/replica/types.ts';
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 	'src/raft': [],
 	'src/format': [],
-	'src/log': ['src/format/', DOORS],
+	'src/profile': [DOORS],
+	'src/log': ['src/format/', 'src/profile/', DOORS],
 	'src/transport': ['src/format/', DOORS],
-	'src/replica': ['src/format/', 'src/log/', 'src/raft/', 'src/transport/', DOORS],
+	'src/replica': ['src/format/', 'src/log/', 'src/profile/', 'src/raft/', 'src/transport/', DOORS],
 	'src/host': ['src/format/', 'src/transport/', 'src/replica/', DOORS],
 	'src/client': ['src/format/', 'src/transport/', DOORS],
 	'native-free-io': [DOORS],

@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	transfer: () => import('./transfer.js'),
 	member: () => import('./member.js'),
 	bench: () => import('./bench.js'),
+	profile: () => import('./profile.js'),
 };
 
 const HELP = `millrace: a replicated log
@@ -37,6 +38,7 @@ Usage: millrace COMMAND [options]
   transfer  another replica leads
   member    who belongs to the cluster: adds, removes, replaces replicas
   bench     measures the engine on this machine
+  profile   shows where the time of a commit goes
 
   --help     this text; with a command: its own
   --version  the version

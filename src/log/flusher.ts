@@ -1,4 +1,5 @@
 import { assert } from '../assert.js';
+import { batchLastIndex } from '../format/batch.js';
 import { Memory } from '../format/memory.js';
 import {
 	FLUSH_MARK_BYTES,
@@ -8,6 +9,7 @@ import {
 } from '../format/segment-frames.js';
 import type { Slab } from '../format/slab.js';
 import type { DiskFile, Timer } from '../io.js';
+import { Probe } from '../profile/recorder.js';
 import type { LogIndex } from './log-index.js';
 import { PendingBatches } from './pending-batches.js';
 import type { RecoveredFiles } from './recovery.js';
@@ -46,6 +48,7 @@ export class Flusher {
 	readonly #store: SegmentStore;
 	readonly #index: LogIndex;
 	readonly #events: FlusherEvents;
+	readonly #probe: Probe;
 	readonly #pending = new PendingBatches();
 	/** Segment header and flush mark; one flush in flight, so one is enough. */
 	readonly #heads = new Memory(SEGMENT_HEADER_BYTES + FLUSH_MARK_BYTES);
@@ -105,6 +108,7 @@ export class Flusher {
 		this.#store = store;
 		this.#index = files.index;
 		this.#events = events;
+		this.#probe = options.probe ?? new Probe();
 		this.#position = files.position;
 		this.#sequence = files.nextSequence;
 		this.#salt = files.salt;
@@ -141,6 +145,7 @@ export class Flusher {
 		if (this.#state === 'stopped') return;
 		slab.retain();
 		this.#pending.push(slab, offset, length, epoch);
+		this.#probe.recorder?.queued(batchLastIndex(slab, offset));
 		this.#schedule();
 	}
 
@@ -286,6 +291,7 @@ export class Flusher {
 		this.#state = 'writing';
 		const term = this.#term;
 		const vote = this.#vote;
+		if (this.#flushBatches > 0) this.#probe.recorder?.flushing(this.#base.index);
 		this.#file!.writev(this.#slices, position, (error) => {
 			if (error === null && this.#state === 'writing') {
 				this.#flushed(position + headBytes, term, vote);
@@ -343,6 +349,7 @@ export class Flusher {
 		}
 		const { lastIndex, epoch } = this.#settle(batchesPosition);
 		this.#state = 'idle';
+		if (lastIndex > 0) this.#probe.recorder?.persisted(lastIndex);
 		if (this.#isSealed) this.seals += 1;
 		else this.#events.onPersisted(lastIndex, epoch, term, vote);
 		// What the completion brought joins the next flush, which begins at once.

@@ -1,6 +1,7 @@
 import type { Corruption } from '../errors.js';
 import type { Clock, Disk } from '../io.js';
 import type { Limits } from '../limits.js';
+import type { Probe } from '../profile/recorder.js';
 
 /** A place between two batches: the end of everything up to `index`. */
 export interface LogPosition {
@@ -34,6 +35,8 @@ export interface LogOptions {
 	readonly snapshot?: (LogPosition & { readonly time: number }) | null;
 	/** Why a newer snapshot can't be used: what the log is refused with, if it doesn't reach back without. */
 	readonly snapshotDamage?: Corruption | null;
+	/** Who records when flushes begin and end. Default: nobody. */
+	readonly probe?: Probe;
 }
 
 /** What recovery found: the log as it was acknowledged, and where to go on. */

@@ -1,5 +1,5 @@
 import { assert } from '../assert.js';
-import { batchParent, batchTime, stampBatch } from '../format/batch.js';
+import { batchLastIndex, batchParent, batchTime, stampBatch } from '../format/batch.js';
 import type { Slab } from '../format/slab.js';
 import type { Log } from '../log/log.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
@@ -34,6 +34,7 @@ export class Appender {
 		const { firstIndex, term, epoch } = output;
 		this.#lastTime = Math.max(this.#lastTime, Math.floor(this.#parts.clock.wall()));
 		stampBatch(slab, offset, term, firstIndex, this.#log.end.checksum, this.#lastTime);
+		this.#parts.probe.recorder?.stamped(firstIndex, batchLastIndex(slab, offset), length);
 		this.#window.push(slab, offset, length);
 		this.#log.append(slab, offset, length, epoch);
 	}
@@ -45,6 +46,7 @@ export class Appender {
 		if (truncateTo >= 0) {
 			const term = this.#raft.termAt(truncateTo);
 			this.#window.truncate(truncateTo);
+			this.#parts.probe.recorder?.truncated(truncateTo);
 			this.#members.list.truncate(truncateTo);
 			this.#log.truncate({ index: truncateTo, term, checksum: parent });
 		}

@@ -2,6 +2,7 @@ import type { SlabPool } from '../format/slab.js';
 import type { Clock } from '../io.js';
 import type { Log } from '../log/log.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
+import type { Probe } from '../profile/recorder.js';
 import type { Raft } from '../raft/raft.js';
 import { Message, MessageKind } from '../raft/types.js';
 import type { LogWindow } from './log-window.js';
@@ -48,6 +49,7 @@ export interface LoopParts {
 	readonly proposals: Proposals;
 	readonly reads: Reads;
 	readonly members: LoopMembers;
+	readonly probe: Probe;
 	readonly tickMs: number;
 	readonly tailBytesMax: number;
 	readonly retainBytes: number;

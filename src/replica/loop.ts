@@ -113,6 +113,9 @@ export class Loop implements SenderCore, PeerListener {
 		if (message.kind === MessageKind.snapshotResponse) {
 			return this.#peers.get(message.from)?.snapshotAnswered(message);
 		}
+		const { kind, rejected, from, index } = message;
+		const isAck = kind === MessageKind.appendResponse && !rejected;
+		if (isAck) this.#parts.probe.recorder?.acked(from, index);
 		this.#guard(() => {
 			this.#input.batchCount = 0;
 			this.#stepMessage(message);
@@ -215,7 +218,9 @@ export class Loop implements SenderCore, PeerListener {
 		this.#input.index = lastIndex;
 		this.#input.bytes = bytes;
 		this.#step(InputKind.sent);
-		return this.#output.refused ? null : this.#output.messages[0]!;
+		if (this.#output.refused) return null;
+		this.#parts.probe.recorder?.sent(peer, lastIndex);
+		return this.#output.messages[0]!;
 	}
 
 	streamChanged(peer: number): void {
@@ -258,6 +263,7 @@ export class Loop implements SenderCore, PeerListener {
 	/** Everything an output asks for beside appending. */
 	#act(): void {
 		const output = this.#output;
+		this.#parts.probe.recorder?.committed(this.raft.committed);
 		for (let i = 0; i < output.messageCount; i++) {
 			const message = output.messages[i]!;
 			this.#peers.get(message.to)?.message(message);
@@ -366,6 +372,7 @@ export class Loop implements SenderCore, PeerListener {
 			assert(!this.#output.refused, 'a leader takes what is proposed');
 			const { firstIndex, term } = this.#output;
 			this.#appender.proposed(frame.slab, frame.offset, frame.length, this.#output);
+			this.#parts.probe.recorder?.proposed(frame.acceptedAt, frame.batchedAt);
 			proposals.appended(frame, firstIndex, term);
 			this.#act();
 			this.#mustSend = true;
@@ -396,7 +403,10 @@ export class Loop implements SenderCore, PeerListener {
 
 	/** For the applier: a batch was applied. */
 	applied(view: BatchView, results: readonly unknown[] | undefined): void {
+		const { recorder } = this.#parts.probe;
+		recorder?.applied(view.lastIndex);
 		this.#parts.proposals.applied(view, results);
+		recorder?.resolved(view.lastIndex);
 		this.#events.roomMayBe();
 	}
 

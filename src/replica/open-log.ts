@@ -4,6 +4,7 @@ import { Log } from '../log/log.js';
 import { enterProbation, readProbation } from '../log/probation-file.js';
 import type { SnapshotStore } from '../log/snapshot-store.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
+import type { Probe } from '../profile/recorder.js';
 import { majorityOf } from '../raft/quorum.js';
 import { clusterNumber } from '../transport/hello.js';
 import type { Loop } from './loop.js';
@@ -35,13 +36,14 @@ export async function openOrRepair(
 	doors: Doors,
 	late: LateReplica,
 	store: SnapshotStore,
+	probe: Probe,
 	logLine: (line: string) => void,
 ): Promise<Log> {
 	const { disk } = doors;
 	const { directory } = settings;
 	const mustExist = (await readProbation(disk, directory)) === null;
 	try {
-		const log = await openLog(settings, doors, late, store, mustExist, false);
+		const log = await openLog(settings, doors, late, store, probe, mustExist, false);
 		const { covered } = log.recovered;
 		if (covered !== null)
 			logLine(`${covered.message}: the snapshot has all of that, nothing is lost`);
@@ -52,7 +54,7 @@ export async function openOrRepair(
 		if (!(error instanceof Corruption) || !isRepairable(settings)) throw error;
 		logLine(`${error.message}: this will be fetched from the peers`);
 		await enterProbation(disk, directory, 'damaged', error.message);
-		return await openLog(settings, doors, late, store, false, true);
+		return await openLog(settings, doors, late, store, probe, false, true);
 	}
 }
 
@@ -66,6 +68,7 @@ function openLog(
 	doors: Doors,
 	late: LateReplica,
 	store: SnapshotStore,
+	probe: Probe,
 	mustExist: boolean,
 	setsDamageAside: boolean,
 ): Promise<Log> {
@@ -84,6 +87,7 @@ function openLog(
 			limits: settings.limits,
 			snapshot: store.latest,
 			snapshotDamage: store.damage,
+			probe,
 		},
 		{
 			onPersisted: (index, epoch, term, vote) => late.loop?.logPersisted(index, epoch, term, vote),

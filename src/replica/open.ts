@@ -5,6 +5,7 @@ import { claimIdentity } from '../log/identity.js';
 import type { Log } from '../log/log.js';
 import { type ProbationReason, readProbation } from '../log/probation-file.js';
 import { SnapshotStore } from '../log/snapshot-store.js';
+import { Probe } from '../profile/recorder.js';
 import { Raft } from '../raft/raft.js';
 import { clusterNumber } from '../transport/hello.js';
 import { VERSIONS } from '../transport/versions.js';
@@ -61,6 +62,7 @@ export interface ReplicaParts {
 	readonly roster: Roster;
 	readonly members: MemberList;
 	readonly membersFile: MembersFile;
+	readonly probe: Probe;
 	listener: Listener | null;
 }
 
@@ -112,7 +114,8 @@ async function openLocked(
 		clusterNumber: clusterNumber(cluster),
 		group,
 	});
-	const log = await openOrRepair(settings, doors, late, store, options.log ?? (() => {}));
+	const probe = new Probe();
+	const log = await openOrRepair(settings, doors, late, store, probe, options.log ?? (() => {}));
 	let listener: Listener | null = null;
 	try {
 		const probation = await readProbation(doors.disk, settings.directory);
@@ -134,6 +137,7 @@ async function openLocked(
 			heldIndex,
 			probation,
 			kept,
+			probe,
 		);
 		inspect(parts);
 		const replica = new Replica(parts);
@@ -171,6 +175,7 @@ function assemble(
 	heldIndex: number | null,
 	probation: ProbationReason | null,
 	kept: IndexedMembers | null,
+	probe: Probe,
 ): ReplicaParts {
 	const { limits, group } = settings;
 	const machine = options.stateMachine;
@@ -180,7 +185,7 @@ function assemble(
 	const cursorWith = (slabs: number) =>
 		new LogCursor(log, window, new ReadSlabs(limits.slabBytes, slabs));
 	const cursor = cursorWith(limits.readSlabsMax);
-	const proposals = new Proposals(pool, limits, group);
+	const proposals = new Proposals(pool, limits, group, probe);
 	const reads = new Reads(limits.readsMax);
 	const sessions = new Sessions(limits.sessionsMax);
 	const members = recoverMembers(settings, log, kept);
@@ -202,6 +207,7 @@ function assemble(
 		proposals,
 		reads,
 		members: new LoopMembers(members, membersFile),
+		probe,
 		tickMs: Math.max(1, settings.heartbeatMs / 2),
 		tailBytesMax: limits.tailBytesMax,
 		retainBytes: settings.retainBytes,
@@ -231,7 +237,7 @@ function assemble(
 		const sender = newSender(id, needs, snapshots);
 		return new Peer(id, loop, cursorWith(SLABS_PER_PEER), limits.appendBytesMax, sender);
 	};
-	const roster = new Roster({ settings, doors, life, pool, raft, loop, members, newPeer });
+	const roster = new Roster({ settings, doors, life, pool, raft, loop, members, probe, newPeer });
 	return {
 		settings,
 		doors,
@@ -256,6 +262,7 @@ function assemble(
 		roster,
 		members,
 		membersFile,
+		probe,
 		listener: null,
 	};
 }

@@ -14,6 +14,7 @@ import { MessageFrameKind, messageBatches, messageBody, readMessage } from '../f
 import type { Slab, SlabPool } from '../format/slab.js';
 import type { Address, Clock, Connection, ConnectionHandler, Network, Random } from '../io.js';
 import type { Limits } from '../limits.js';
+import type { Probe } from '../profile/recorder.js';
 import { Message, MessageKind } from '../raft/types.js';
 import { type Hello, helloBytes, Purpose, readHello, writeHello } from '../transport/hello.js';
 import { Redial } from '../transport/redial.js';
@@ -84,6 +85,7 @@ export interface PeerStreamOptions {
 	/** Is it that life of the peer that has dialled in here? */
 	readonly isPresent: (life: number) => boolean;
 	readonly address: Address;
+	readonly probe?: Probe;
 }
 
 /** Hears one other replica: dials it, again and again, and reads what it says. */
@@ -194,6 +196,7 @@ class Incoming implements ConnectionHandler, SlabFrames {
 	}
 
 	received(bytes: number): void {
+		this.#options.probe?.recorder?.received();
 		this.#receiver.received(bytes);
 		this.#counters.receivedBytes += bytes;
 		this.#counters.movedBytes += this.#receiver.movedBytes;
@@ -278,6 +281,11 @@ class Incoming implements ConnectionHandler, SlabFrames {
 			return this.#break('a configuration that makes no sense');
 		}
 		this.#append.push(slab, offset, length);
+		this.#options.probe?.recorder?.validated(
+			this.#expectedIndex,
+			batchLastIndex(slab, offset),
+			length,
+		);
 		this.#expectedIndex = batchLastIndex(slab, offset) + 1;
 		this.#parent = batchHeaderChecksum(slab, offset);
 		this.#missing -= 1;

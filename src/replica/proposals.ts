@@ -12,6 +12,7 @@ import { BatchWriter, type PackedEntries } from '../format/batch-writer.js';
 import { alignUp8, type Memory } from '../format/memory.js';
 import { type Slab, SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
+import { Probe } from '../profile/recorder.js';
 
 /** More than a frame of one entry takes besides the entry. */
 const FRAME_ROOM_BYTES = 256;
@@ -42,6 +43,9 @@ export interface ProposedFrame {
 	/** Where the leader put it; 0 before. */
 	firstIndex: number;
 	term: number;
+	/** When its first entry came and when it was finished, while that is recorded; else 0. */
+	readonly acceptedAt: number;
+	readonly batchedAt: number;
 }
 
 /**
@@ -56,6 +60,9 @@ export class Proposals {
 	readonly #limits: Limits;
 	readonly #label: BatchLabel;
 	readonly #writer: BatchWriter;
+	readonly #probe: Probe;
+	/** When the open batch was begun, while that is recorded; else 0. */
+	#acceptedAt = 0;
 	#waiters: Waiter[] = [];
 	/** Where frames are made; held once. */
 	#slab: Slab | null = null;
@@ -67,9 +74,10 @@ export class Proposals {
 	#inLogHead = 0;
 	#bytes = 0;
 
-	constructor(pool: SlabPool, limits: Limits, group: number) {
+	constructor(pool: SlabPool, limits: Limits, group: number, probe = new Probe()) {
 		this.#pool = pool;
 		this.#limits = limits;
+		this.#probe = probe;
 		this.#label = { group, session: 0, sequence: 0, kind: BatchKind.entries };
 		this.#writer = new BatchWriter(limits.batchEntriesMax);
 	}
@@ -116,6 +124,7 @@ export class Proposals {
 		this.#makeFree(length);
 		const slab = this.#slab!;
 		slab.bytes.set(memory.bytes.subarray(offset, offset + length), this.#free);
+		this.#acceptedAt = this.#now();
 		this.#pushReady(length, [waiter]);
 	}
 
@@ -226,6 +235,10 @@ export class Proposals {
 		for (const frame of inLog) for (const waiter of frame.waiters) waiter.failed(unknown);
 	}
 
+	#now(): number {
+		return this.#probe.recorder?.now() ?? 0;
+	}
+
 	#isOverLimit(bytes: number): boolean {
 		return this.bytes + bytes > this.#limits.uncommittedBytesMax;
 	}
@@ -249,6 +262,7 @@ export class Proposals {
 		if (this.#isOverLimit(length)) throw this.#busy();
 		this.#finish();
 		this.#makeFree(length);
+		this.#acceptedAt = this.#now();
 		const room = this.#slab!.size - this.#free;
 		this.#writer.begin(
 			this.#slab!,
@@ -279,6 +293,8 @@ export class Proposals {
 			waiters,
 			firstIndex: 0,
 			term: 0,
+			acceptedAt: this.#acceptedAt,
+			batchedAt: this.#now(),
 		});
 		this.#free = alignUp8(offset + length);
 		this.#bytes += length;

@@ -1,6 +1,7 @@
 import type { SlabPool } from '../format/slab.js';
 import type { Address, Doors } from '../io.js';
 import type { Limits } from '../limits.js';
+import type { Probe } from '../profile/recorder.js';
 import type { Raft } from '../raft/raft.js';
 import { Role } from '../raft/types.js';
 import { clusterNumber, type Hello } from '../transport/hello.js';
@@ -23,6 +24,7 @@ export interface RosterParts {
 	readonly raft: Raft;
 	readonly loop: Loop;
 	readonly members: MemberList;
+	readonly probe: Probe;
 	readonly newPeer: (id: number) => Peer;
 }
 
@@ -145,6 +147,7 @@ export class Roster {
 				...{ network, clock, random, pool, limits, group, id, life, ownAddress },
 				...{ cluster: clusterNumber(cluster), peer: peer.id, isPresent, address },
 				versions: settings.versions,
+				probe: this.#parts.probe,
 			},
 			loop,
 		);

@@ -56,6 +56,14 @@ export class ChangeRefused extends MillraceError {
 	}
 }
 
+/** A replica can't be made the only voter: a leader or a majority may be there, or somebody has more than it. Nothing was
+ * changed. */
+export class RecoveryRefused extends MillraceError {
+	constructor(why: string) {
+		super('RECOVERY_REFUSED', why);
+	}
+}
+
 /** A session's batch came out of order, or its session is not known (any more). Nothing was appended. */
 export class SessionError extends MillraceError {
 	constructor(message: string) {

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	restore: () => import('./restore.js'),
 	transfer: () => import('./transfer.js'),
 	member: () => import('./member.js'),
+	recover: () => import('./recover.js'),
 	bench: () => import('./bench.js'),
 	profile: () => import('./profile.js'),
 };
@@ -37,6 +38,7 @@ Usage: millrace COMMAND [options]
   restore   a new cluster from a backup
   transfer  another replica leads
   member    who belongs to the cluster: adds, removes, replaces replicas
+  recover   a majority is lost for good: one replica goes on alone
   bench     measures the engine on this machine
   profile   shows where the time of a commit goes
 

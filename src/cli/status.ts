@@ -56,6 +56,18 @@ function lagOf(persisted: number, reports: readonly PeerReport[]): number | null
 	return last === undefined ? null : Math.max(0, last - persisted);
 }
 
+/** That a majority was lost once. */
+function recoveryOf(reports: readonly PeerReport[]): string[] {
+	const known = reports.flatMap(({ status }) => status?.members?.recovered ?? []);
+	const latest = known.sort((a, b) => b.numbers.length - a.numbers.length)[0];
+	if (latest === undefined) return [];
+	const { index, time, by, lost } = latest;
+	const who = `${lost.length === 1 ? 'replica' : 'replicas'} ${lost.join(', ')}`;
+	return [
+		`recovered by force at index ${index}, ${new Date(time).toISOString()}, by ${by}: what only ${who} had is lost`,
+	];
+}
+
 const COLUMNS = ['id', 'address', 'role', 'term', 'committed', 'applied', 'persisted', 'lag'];
 /** Names and words to the left, numbers to the right. */
 const LEFT_COLUMNS = new Set([1, 2]);
@@ -82,6 +94,7 @@ export function tableOf(reports: readonly PeerReport[]): string {
 	const notes = reports.flatMap(({ error, status, id }) =>
 		error !== null ? [error.message] : status!.stopped ? [`replica ${id}: ${status!.stopped}`] : [],
 	);
+	notes.push(...recoveryOf(reports));
 	if (leaderOf(reports) === null) notes.push('there is no leader');
 	return `${[...lines, ...notes].join('\n')}\n`;
 }

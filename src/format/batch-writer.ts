@@ -1,6 +1,7 @@
 import { assert } from '../assert.js';
-import { BATCH_PAYLOAD_OFFSET, type BatchLabel, finishBatch } from './batch.js';
+import { BATCH_PAYLOAD_OFFSET, type BatchLabel, batchLength, finishBatch } from './batch.js';
 import { assertPlace, type Memory } from './memory.js';
+import { type Slab, SlabPool } from './slab.js';
 
 /** Entries that already lie one behind the other: entry i is `payload[ends[i-1] .. ends[i])`. */
 export interface PackedEntries {
@@ -114,4 +115,13 @@ export class BatchWriter {
 		this.abandon();
 		return length;
 	}
+}
+
+/** A batch of one entry in memory of its own, held once by the caller. */
+export function loneBatch(entry: Uint8Array, label: BatchLabel): { slab: Slab; length: number } {
+	const slab = new SlabPool(batchLength(entry.length, 1), 1).acquire()!;
+	const writer = new BatchWriter(1);
+	writer.begin(slab, 0, slab.size);
+	writer.add(entry);
+	return { slab, length: writer.finish(label) };
 }

@@ -26,6 +26,8 @@ export interface Host {
 	readonly group: number;
 	readonly id: number;
 	readonly life: number;
+	/** The number of the last recovery by force in its log; 0 = none. */
+	readonly recovery: number;
 	readonly versions: Versions;
 	readonly frameBytesMax: number;
 	readonly connectionsMax: number;
@@ -34,7 +36,7 @@ export interface Host {
 	readonly strangers: Set<Incoming>;
 	readonly clients: Set<Incoming>;
 	/** Why a replica must go; null if it may stay. */
-	refusal(hello: Hello): string | null;
+	refusal(hello: Greeting): string | null;
 	/** A replica wants to hear what this one has to say. */
 	welcomePeer(hello: Greeting, outbound: Outbound, incoming: Incoming): Guest;
 	welcomeClient(outbound: Outbound, incoming: Incoming): Guest;
@@ -131,8 +133,8 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		}
 		this.#forget();
 		if (hello.purpose === Purpose.client) clients.add(this);
-		const { versions, cluster, group, id, life } = this.#host;
-		const own: Hello = { ...hello, cluster, group, from: id, to: hello.from, life };
+		const { versions, cluster, group, id, life, recovery } = this.#host;
+		const own: Hello = { ...hello, cluster, group, from: id, to: hello.from, life, recovery };
 		const reply = helloNumbers(own, versions);
 		this.#outbound.message(reply, 0, null, versions.protocol.highest);
 		this.#outbound.flush();

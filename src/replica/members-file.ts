@@ -119,7 +119,7 @@ export function newest(
 
 /** Who belongs to the group, for all that this replica's disk and its options say. */
 export function recoverMembers(
-	settings: Settings,
+	settings: Pick<Settings, 'addresses' | 'id' | 'isJoining'>,
 	{ recovered: { configurations, end } }: Log,
 	kept: IndexedMembers | null,
 ): MemberList {
@@ -141,7 +141,11 @@ export function recoverMembers(
 }
 
 /** A replica that joins isn't one of those it is told of. */
-function initial({ addresses, id, isJoining }: Settings): Members {
+function initial({
+	addresses,
+	id,
+	isJoining,
+}: Pick<Settings, 'addresses' | 'id' | 'isJoining'>): Members {
 	const members = initialMembers(addresses);
 	if (!isJoining) return members;
 	return { ...members, voters: members.voters.filter((voter) => voter.id !== id) };

@@ -3,6 +3,7 @@ import { BATCH_PAYLOAD_OFFSET, batchPayloadLength } from '../format/batch.js';
 import type { Memory } from '../format/memory.js';
 import type { Address } from '../io.js';
 import type { Configuration, IndexedConfiguration } from '../raft/configuration.js';
+import { type ForcedRecovery, isForcedRecovery } from './forced-recovery.js';
 import { parseAddress, textOf } from './options.js';
 
 /** One replica of a group, as its configuration entry in the log has it. */
@@ -27,8 +28,8 @@ export interface Members {
 	readonly learners: readonly Member[];
 	/** Ids that were members: no replica comes back under one. */
 	readonly removed: readonly number[];
-	/** `millrace recover --force` made this one: what only the others had is lost. */
-	readonly recovered?: true;
+	/** A majority was lost once, and the cluster made to go on without it. */
+	readonly recovered?: ForcedRecovery;
 }
 
 export interface IndexedMembers {
@@ -57,6 +58,7 @@ export function decodeMembers(bytes: Uint8Array): Members | null {
 		const { voters, outgoing, learners, removed } = members;
 		const lists = [voters, outgoing, learners];
 		if (!lists.every(isMemberList) || voters.length === 0) return null;
+		if (members.recovered !== undefined && !isForcedRecovery(members.recovered)) return null;
 		return Array.isArray(removed) && removed.every(isId) ? members : null;
 	} catch {
 		return null;
@@ -160,8 +162,14 @@ export function changed(members: Members, change: MemberChange): Members {
 		voters,
 		outgoing: isSame ? [] : members.voters,
 		learners,
-		removed: [...members.removed, ...leaving].slice(-REMOVED_MAX),
+		removed: removedWith(members, leaving),
+		...(members.recovered !== undefined && { recovered: members.recovered }),
 	};
+}
+
+/** Ids that are never used again, once these leave. */
+export function removedWith({ removed }: Members, leaving: readonly number[]): number[] {
+	return [...removed, ...leaving].slice(-REMOVED_MAX);
 }
 
 function need(condition: boolean, what: string): void {
@@ -199,9 +207,10 @@ export class MemberList {
 		return this.#list.findLast((each) => each.index <= index) ?? this.#list[0]!;
 	}
 
-	/** All that may still count: the last that is committed, and those behind it. */
+	/** All that may still count: the last that is committed, and those behind it. Not those before a recovery: who was
+	 * given up by it is not to be heard any more. */
 	since(committed: number): IndexedMembers[] {
-		const { index } = this.at(committed);
+		const index = Math.max(this.at(committed).index, this.current.recovered?.index ?? 0);
 		return this.#list.filter((each) => each.index >= index);
 	}
 

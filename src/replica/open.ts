@@ -328,6 +328,9 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 		group: settings.group,
 		id: settings.id,
 		life: parts.life,
+		get recovery() {
+			return roster.recoveries.at(-1) ?? 0;
+		},
 		versions: settings.versions,
 		frameBytesMax: settings.limits.slabBytes / 2,
 		connectionsMax: settings.limits.connectionsMax,

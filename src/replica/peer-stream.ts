@@ -20,6 +20,7 @@ import { type Hello, helloBytes, Purpose, readHello, writeHello } from '../trans
 import { Redial } from '../transport/redial.js';
 import { type SlabFrames, SlabReceiver } from '../transport/slab-receiver.js';
 import type { Versions } from '../transport/versions.js';
+import { NO_RECOVERIES, recoveryFault } from './forced-recovery.js';
 import { type Members, membersOfBatch } from './members.js';
 
 const EARLIER_LIFE = 'it is of an earlier life of that replica';
@@ -78,6 +79,8 @@ export interface PeerStreamOptions {
 	/** This replica. */
 	readonly id: number;
 	readonly life: number;
+	/** Recoveries by force that this replica's log has. Default: none. */
+	readonly recoveries?: () => readonly number[];
 	/** Where this replica listens. */
 	readonly ownAddress: string;
 	readonly versions?: Versions;
@@ -184,6 +187,7 @@ class Incoming implements ConnectionHandler, SlabFrames {
 			from: id,
 			to: peer,
 			life,
+			recovery: this.#recoveries.at(-1) ?? 0,
 			address: ownAddress,
 		};
 		const memory = new Memory(helloBytes(hello));
@@ -258,12 +262,18 @@ class Incoming implements ConnectionHandler, SlabFrames {
 		this.#parent = -1;
 	}
 
+	get #recoveries(): readonly number[] {
+		return this.#options.recoveries?.() ?? NO_RECOVERIES;
+	}
+
 	#greet(slab: Slab, offset: number): void {
 		const hello = readHello(slab, offset, this.#options);
 		if (typeof hello === 'string') return this.#break(hello);
 		if (hello.from !== this.#options.peer)
 			return this.#break(`replica ${hello.from} answers there`);
 		if (!this.#options.isPresent(hello.life)) return this.#break(EARLIER_LIFE);
+		const fault = recoveryFault(hello.recovery, this.#recoveries);
+		if (fault !== null) return this.#break(fault);
 		this.#isGreeted = true;
 		this.#life = hello.life;
 		this.onHello();

@@ -8,14 +8,11 @@ import {
 	batchSession,
 } from '../format/batch.js';
 import type { BatchView } from '../format/batch-view.js';
-import { BatchWriter, type PackedEntries } from '../format/batch-writer.js';
+import { BatchWriter, loneBatch, type PackedEntries } from '../format/batch-writer.js';
 import { alignUp8, type Memory } from '../format/memory.js';
-import { type Slab, SlabPool } from '../format/slab.js';
+import type { Slab, SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
 import { Probe } from '../profile/recorder.js';
-
-/** More than a frame of one entry takes besides the entry. */
-const FRAME_ROOM_BYTES = 256;
 
 /** Somebody who waits for `count` entries of a batch to be applied. */
 export interface Waiter {
@@ -149,12 +146,7 @@ export class Proposals {
 	/** In memory of its own: such frames are rare, the log's end holds on to them for as long as it has room, and neither a
 	 * leadership nor a change of the members may fail because every slab is in use. */
 	#alone(entry: Uint8Array, kind: BatchKind): { readonly slab: Slab; readonly length: number } {
-		const bytes = 8 * Math.ceil((entry.length + FRAME_ROOM_BYTES) / 8);
-		const slab = new SlabPool(bytes, 1).acquire()!;
-		const writer = new BatchWriter(1);
-		writer.begin(slab, 0, slab.size);
-		writer.add(entry);
-		return { slab, length: writer.finish({ ...this.#label, kind }) };
+		return loneBatch(entry, { ...this.#label, kind });
 	}
 
 	/** The next frame for the log, or null. `force`: finishes the open batch for it. */

@@ -4,7 +4,13 @@ import type { Limits } from '../limits.js';
 import type { Probe } from '../profile/recorder.js';
 import type { Raft } from '../raft/raft.js';
 import { Role } from '../raft/types.js';
-import { clusterNumber, type Hello } from '../transport/hello.js';
+import { clusterNumber, type Greeting } from '../transport/hello.js';
+import {
+	type ForcedRecovery,
+	NO_RECOVERIES,
+	recoveriesOf,
+	recoveryFault,
+} from './forced-recovery.js';
 import type { Loop } from './loop.js';
 import { everybodyIn, type MemberList } from './members.js';
 import { parseAddress, type Settings, textOf } from './options.js';
@@ -72,14 +78,25 @@ export class Roster {
 		return this.#strangers.size > 0 || this.peers.size !== this.#othersCount;
 	}
 
+	/** Recoveries by force that this replica's log has. */
+	get recoveries(): readonly number[] {
+		return this.#parts.members.current.recovered?.numbers ?? NO_RECOVERIES;
+	}
+
 	/** Why a replica that dials in must go; null if it may stay. */
-	refusal({ from, address }: Hello): string | null {
+	refusal({ from, address, recovery }: Greeting): string | null {
 		const { members, settings } = this.#parts;
 		if (from === settings.id) return 'it is this very replica';
+		const { recovered } = members.current;
+		if (recovered?.lost.includes(from)) return givenUp(from, recovered);
+		const fault = recoveryFault(recovery, this.recoveries);
+		if (fault !== null) return fault;
 		if (this.peers.has(from)) return null;
 		if (members.current.removed.includes(from))
 			return `replica ${from} was removed from this cluster`;
-		const isKnown = address !== undefined && this.#meet(from, address);
+		// Who was left behind, although nobody named it, isn't to be heard either.
+		const isBehind = recoveriesOf(recovery) < this.recoveries.length;
+		const isKnown = !isBehind && address !== undefined && this.#meet(from, address);
 		return isKnown ? null : `replica ${from} is not one of this cluster`;
 	}
 
@@ -148,6 +165,7 @@ export class Roster {
 				...{ cluster: clusterNumber(cluster), peer: peer.id, isPresent, address },
 				versions: settings.versions,
 				probe: this.#parts.probe,
+				recoveries: () => this.recoveries,
 			},
 			loop,
 		);
@@ -175,4 +193,8 @@ export class Roster {
 		this.update();
 		return true;
 	}
+}
+
+function givenUp(id: number, { index }: ForcedRecovery): string {
+	return `replica ${id} was given up when this cluster was recovered by force (index ${index}): give it an empty directory and a new id`;
 }

@@ -23,6 +23,7 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 		term: raft.term,
 		first: log.base.index + 1,
 		last: raft.lastIndex,
+		lastTerm: raft.termAt(raft.lastIndex),
 		persisted: raft.persisted,
 		committed: raft.committed,
 		applied: applier.applied,

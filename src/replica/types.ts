@@ -228,6 +228,8 @@ export interface ReplicaStatus {
 	/** First index still kept. */
 	readonly first: number;
 	readonly last: number;
+	/** Term of the last entry. */
+	readonly lastTerm: number;
 	readonly persisted: number;
 	readonly committed: number;
 	readonly applied: number;

@@ -40,12 +40,15 @@ export interface Hello {
 	readonly to: number;
 	/** Of a replica: chosen by chance whenever it starts. What an earlier life said is void. 0 = a client. */
 	readonly life: number;
+	/** Of a replica: the number of the last recovery by force in its log; 0, the default, is none. */
+	readonly recovery?: number;
 	/** Of a replica: where it listens, for those who don't have it in their configuration yet. */
 	readonly address?: string;
 }
 
 /** A hello that was good. */
 export interface Greeting extends Hello {
+	readonly recovery: number;
 	/** The highest protocol version that both ends speak: what is spoken on this connection. */
 	readonly protocol: number;
 }
@@ -83,6 +86,7 @@ export function helloNumbers(hello: Hello, { protocol, format }: Versions): Mess
 	message.context = hello.cluster;
 	message.hintIndex = hello.purpose;
 	message.hintTerm = hello.life;
+	message.term = hello.recovery ?? 0;
 	message.index = protocol.lowest;
 	message.logTerm = format.lowest;
 	message.commit = format.highest;
@@ -132,6 +136,7 @@ export function readHello(
 		from: message.from,
 		to: message.to,
 		life: message.hintTerm,
+		recovery: message.term,
 		...(address.length > 0 && { address: new TextDecoder().decode(address) }),
 		protocol: commonVersion(here.protocol, there.protocol),
 	};

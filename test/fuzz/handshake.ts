@@ -57,6 +57,7 @@ async function runAcceptor(stream: Uint8Array, dice: Dice): Promise<string> {
 	const host: Host = {
 		...HERE,
 		life: LIFE,
+		recovery: 0,
 		versions: VERSIONS,
 		frameBytesMax: FRAME_BYTES_MAX,
 		connectionsMax: 4,

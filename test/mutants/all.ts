@@ -7,6 +7,7 @@ import type { Mutant, NotPlanted } from './mutant.js';
 import { probationMutants } from './probation-mutants.js';
 import { raftMutants } from './raft-mutants.js';
 import { readMutants } from './read-mutants.js';
+import { recoveryMutants } from './recovery-mutants.js';
 import { replicaMutants } from './replica-mutants.js';
 import { snapshotFileMutants } from './snapshot-file-mutants.js';
 import { snapshotMutants } from './snapshot-mutants.js';
@@ -18,6 +19,7 @@ export const mutants: readonly Mutant[] = [
 	...logMutants,
 	...probationMutants,
 	...memberMutants,
+	...recoveryMutants,
 	...formatMutants,
 	...replicaMutants,
 	...callerMutants,

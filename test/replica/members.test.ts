@@ -44,7 +44,8 @@ describe('adding a replica', () => {
 		await leader.addMember({ id: 4, address }, { promote: false });
 		await leader.propose(entry(1));
 		await cluster.settled();
-		expect(cluster.replica(4).status()).toMatchObject({ standing: 'learner', role: 'follower' });
+		await until('it is a learner', () => cluster.replica(4).status().standing === 'learner');
+		expect(cluster.replica(4).status().role).toBe('follower');
 		await leader.promote(4);
 		expect(votersOf(leader)).toEqual([1, 2, 3, 4]);
 	});

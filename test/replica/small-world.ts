@@ -8,7 +8,7 @@ import { NumberMachine } from './machines.js';
 export const KIB = 1024;
 
 /** Small enough that a test fills several segments in no time. */
-const LIMITS = {
+export const LIMITS = {
 	slabBytes: 32 * KIB,
 	batchBytes: 4 * KIB,
 	batchEntriesMax: 1000,

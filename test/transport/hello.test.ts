@@ -29,10 +29,16 @@ function heard(hello: Hello, expected = here): Hello | string {
 }
 
 test('a hello says who it is', () => {
-	expect(heard(good)).toEqual({ ...good, protocol: 1 });
+	expect(heard(good)).toEqual({ ...good, recovery: 0, protocol: 1 });
+	expect(heard({ ...good, recovery: 12 })).toEqual({ ...good, recovery: 12, protocol: 1 });
 	const client = { ...good, purpose: Purpose.client, from: 0, to: 0 };
-	expect(heard(client)).toEqual({ ...client, protocol: 1 });
-	expect(heard({ ...good, to: 9 }, { ...here, id: 0 })).toEqual({ ...good, to: 9, protocol: 1 });
+	expect(heard(client)).toEqual({ ...client, recovery: 0, protocol: 1 });
+	expect(heard({ ...good, to: 9 }, { ...here, id: 0 })).toEqual({
+		...good,
+		to: 9,
+		recovery: 0,
+		protocol: 1,
+	});
 });
 
 test.each([

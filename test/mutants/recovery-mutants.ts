@@ -101,5 +101,6 @@ export const recoveryMutants: readonly Mutant[] = [
 		'await this.#persisted.reached(recovered.index);',
 		'',
 		tests(TESTS, /that is cut at any event/),
+		tests('test/replica/lost-quorum-seeds.test.ts', /waited in vain: a leader/),
 	),
 ];

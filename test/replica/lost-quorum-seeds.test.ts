@@ -85,8 +85,8 @@ class Story {
 			let isOver = false;
 			const work = this.#open(id).then(async (quorum) => {
 				if (quorum.members.recovered === undefined) await quorum.recover([], 'a test');
-				await quorum.close();
 				isOver = true;
+				await quorum.close();
 			});
 			work.catch(() => {});
 			const events = attempt > 4 ? Number.POSITIVE_INFINITY : this.#random.below(120);

@@ -1,9 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+function source(path: string): string {
+	return fileURLToPath(new URL('.', import.meta.url)) + path;
+}
+
 export default defineConfig({
 	// The examples are written as their readers would write them.
-	resolve: { alias: { millrace: fileURLToPath(new URL('src/index.ts', import.meta.url)) } },
+	resolve: {
+		alias: [
+			{ find: /^millrace$/, replacement: source('src/index.ts') },
+			{ find: /^millrace\/(client|kv)$/, replacement: source('src/$1/index.ts') },
+		],
+	},
 	test: {
 		include: ['test/**/*.test.ts'],
 		testTimeout: 60_000,

@@ -11,6 +11,7 @@ import { open } from './replica/open.js';
 import type { Replica } from './replica/replica.js';
 import type { ReplicaOptions } from './replica/types.js';
 
+export { nativeDoors } from '../native-free-io/index.js';
 export * from './errors.js';
 export { BatchView } from './format/batch-view.js';
 export type { PackedEntries } from './format/batch-writer.js';

@@ -1,3 +1,5 @@
+import type { Body } from '../../examples/maelstrom/messages.js';
+import { MaelstromNetwork } from '../../examples/maelstrom/network.js';
 import { NativeNetwork } from '../../native-free-io/index.js';
 import { World } from '../simulation/world.js';
 import { networkContract } from './network.js';
@@ -17,3 +19,17 @@ for (const seed of [1, 2])
 			host: 'a',
 		};
 	});
+
+networkContract('on messages, in the example for Maelstrom', () => {
+	const networks = new Map<string, MaelstromNetwork>();
+	let turn = 0;
+	// No two messages in a row come in their order.
+	const send = (src: string) => (dest: string, body: Body) => {
+		const deliver = () => networks.get(dest)?.receive(src, body);
+		turn += 1;
+		if (turn % 2 === 0) setImmediate(deliver);
+		else setTimeout(deliver, 1);
+	};
+	for (const node of ['n1', 'n2']) networks.set(node, new MaelstromNetwork(node, send(node)));
+	return { listening: networks.get('n1')!, dialling: networks.get('n2')!, host: 'n1' };
+});

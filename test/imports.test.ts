@@ -80,7 +80,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 	'src/replica': ['src/format/', 'src/log/', 'src/profile/', 'src/raft/', 'src/transport/', DOORS],
 	'src/host': ['src/format/', 'src/transport/', 'src/replica/', DOORS],
 	'src/client': ['src/format/', 'src/transport/', DOORS],
-	'src/kv': ['src/format/'],
+	'src/kv': ['src/format/', 'src/client/', DOORS],
 	'native-free-io': [DOORS],
 	'test/simulation': [DOORS],
 	'test/history': [],

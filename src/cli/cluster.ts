@@ -6,7 +6,8 @@ import { connect, type PeerReport } from '../client/index.js';
 import { BadOption, MillraceError } from '../errors.js';
 import { EXIT_INTERRUPTED } from './interrupt.js';
 import { oneOf, parse, wholeNumber } from './options.js';
-import { ReplicaProcess } from './replica-process.js';
+import { ReplicaProcess, type ReplicaProcessOptions } from './replica-process.js';
+import { STATES } from './serve.js';
 import { leaderOf, tableOf } from './status.js';
 
 const COMMANDS_HELP = `  status      a table; waits a little until there is a leader
@@ -28,6 +29,7 @@ Usage: millrace cluster [options]
   --base-port P      the first one's port; the others follow (free ports)
   --cluster NAME     the cluster's name (millrace)
   --durability D     sync or os (sync)
+  --state S          what they keep: count or kv (count)
 
 Reads commands from stdin, at a prompt if that is a terminal. Each waits until it is done. I is a replica's id, or
 the word leader.
@@ -48,6 +50,7 @@ export function optionsOf(argv: readonly string[]) {
 		'base-port': { type: 'string' },
 		cluster: { type: 'string', default: 'millrace' },
 		durability: { type: 'string', default: 'sync' },
+		state: { type: 'string', default: 'count' },
 	} as const;
 	const { values } = parse(argv, options);
 	const count = wholeNumber('replicas', values.replicas, 1, 9);
@@ -56,13 +59,14 @@ export function optionsOf(argv: readonly string[]) {
 		values['base-port'] === undefined
 			? null
 			: wholeNumber('base-port', values['base-port'], 1, 65_536 - count);
-	return { count, dir: values.dir, cluster: values.cluster, durability, basePort };
+	const state = oneOf('state', values.state, STATES);
+	return { count, dir: values.dir, cluster: values.cluster, durability, state, basePort };
 }
 
 export async function run(argv: readonly string[]): Promise<number> {
-	const { count, dir, cluster, durability, basePort } = optionsOf(argv);
+	const { count, dir, cluster, durability, state, basePort } = optionsOf(argv);
 	const ports = basePort === null ? await freePorts(count) : wholePorts(basePort, count);
-	return new Cluster(dir, ports, cluster, durability).run();
+	return new Cluster(dir, ports, { cluster, durability, state }).run();
 }
 
 function wholePorts(first: number, count: number): number[] {
@@ -78,6 +82,8 @@ async function freePorts(count: number): Promise<number[]> {
 	return ports;
 }
 
+type Shared = Pick<ReplicaProcessOptions, 'cluster' | 'durability' | 'state'>;
+
 /** The replicas of one cluster, and what is typed at them. */
 class Cluster {
 	readonly #replicas: readonly ReplicaProcess[];
@@ -88,14 +94,14 @@ class Cluster {
 	#isInterrupted = false;
 	#lines: Interface | null = null;
 
-	constructor(dir: string, ports: readonly number[], name: string, durability: string) {
+	constructor(dir: string, ports: readonly number[], shared: Shared) {
 		this.#dir = dir;
-		this.#name = name;
+		this.#name = shared.cluster;
 		this.#peers = Object.fromEntries(ports.map((port, i) => [i + 1, `127.0.0.1:${port}`]));
 		this.#replicas = ports.map((_, i) => {
 			const id = i + 1;
 			const directory = join(dir, `replica-${id}`);
-			const options = { id, peers: this.#peersText, dir: directory, cluster: name, durability };
+			const options = { id, peers: this.#peersText, dir: directory, ...shared };
 			return new ReplicaProcess(options, (line) => this.#say(line));
 		});
 	}

@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	transfer: () => import('./transfer.js'),
 	member: () => import('./member.js'),
 	recover: () => import('./recover.js'),
+	kv: () => import('./kv.js'),
 	bench: () => import('./bench.js'),
 	profile: () => import('./profile.js'),
 };
@@ -34,6 +35,7 @@ Usage: millrace COMMAND [options]
   append    the lines of a file, or fixed-size records, become entries
   tail      prints committed entries
   status    what each replica is doing
+  kv        keys and values
   backup    a snapshot of a replica, in one file
   restore   a new cluster from a backup
   transfer  another replica leads

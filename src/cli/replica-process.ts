@@ -11,6 +11,8 @@ export interface ReplicaProcessOptions {
 	readonly dir: string;
 	readonly cluster: string;
 	readonly durability: string;
+	/** As in `--state`; the default is `millrace serve`'s. */
+	readonly state?: string;
 }
 
 /** `millrace serve` in a process of its own, which can be killed, stopped and started again. */
@@ -38,8 +40,9 @@ export class ReplicaProcess {
 
 	/** Resolves when it listens. Rejects with its own words if it can't. */
 	start(): Promise<void> {
-		const { id, peers, dir, cluster, durability } = this.#options;
-		const named = { id: String(id), peers, dir, cluster, durability };
+		const { id, peers, dir, cluster, durability, state } = this.#options;
+		const kept = state === undefined ? {} : { state };
+		const named = { id: String(id), peers, dir, cluster, durability, ...kept };
 		const args = Object.entries(named).map(([name, value]) => `--${name}=${value}`);
 		// Its stdin is never written to: it ends when this process does, however that comes about.
 		const child = spawn(process.execPath, [MAIN, 'serve', '--exit-with-stdin', ...args], {

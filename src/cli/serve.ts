@@ -1,6 +1,7 @@
 import { BadOption } from '../errors.js';
 import type { BatchView, Replica, StateMachine } from '../index.js';
 import { openReplica } from '../index.js';
+import { KvMachine } from '../kv/machine.js';
 import { oneOf, parse, peersOption, required, wholeNumber } from './options.js';
 
 export const help = `millrace serve: one replica
@@ -12,12 +13,13 @@ Usage: millrace serve --id N --peers LIST --dir DIR [options]
   --dir DIR          where its log is kept
   --cluster NAME     the cluster's name (millrace)
   --join             it is new and joins a cluster that is there: see millrace member
+  --state S          count: the number of entries (default); kv: keys and values, see millrace kv
   --durability D     sync: acknowledged is on disk on a majority (default)
                      os: it is in the memory of a majority's kernels
   --snapshot-every B a snapshot after so many bytes of log (268435456); what it stands for is dropped from the log
   --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
 
-Its state machine counts entries. Prints one line when it listens, and then one for each change of its role and each
+Prints one line when it listens, and then one for each change of its role and each
 connection that was turned away. SIGTERM and SIGINT end it in order, with exit code 0.
 `;
 
@@ -42,6 +44,9 @@ class Counter implements StateMachine {
 	}
 }
 
+/** The state machines of `--state`. */
+export const STATES = ['count', 'kv'] as const;
+
 /** Errors: `BadOption`. */
 export function optionsOf(argv: readonly string[]) {
 	const options = {
@@ -50,6 +55,7 @@ export function optionsOf(argv: readonly string[]) {
 		dir: { type: 'string' },
 		cluster: { type: 'string', default: 'millrace' },
 		durability: { type: 'string', default: 'sync' },
+		state: { type: 'string', default: 'count' },
 		'snapshot-every': { type: 'string', default: String(256 * 1024 * 1024) },
 		join: { type: 'boolean', default: false },
 		'exit-with-stdin': { type: 'boolean', default: false },
@@ -64,6 +70,7 @@ export function optionsOf(argv: readonly string[]) {
 		dir: required('dir', values.dir),
 		cluster: values.cluster,
 		durability: oneOf('durability', values.durability, ['sync', 'os']),
+		state: oneOf('state', values.state, STATES),
 		snapshotEveryBytes: wholeNumber('snapshot-every', values['snapshot-every'], 1, 2 ** 50),
 		join: values.join,
 		withStdin: values['exit-with-stdin'],
@@ -71,12 +78,12 @@ export function optionsOf(argv: readonly string[]) {
 }
 
 export async function run(argv: readonly string[]): Promise<number> {
-	const { withStdin, ...options } = optionsOf(argv);
+	const { withStdin, state, ...options } = optionsOf(argv);
 	const { id, peers } = options;
 	const ending = untilEnd(withStdin);
 	const replica = await openReplica({
 		...options,
-		stateMachine: new Counter(),
+		stateMachine: state === 'kv' ? new KvMachine() : new Counter(),
 		// Who tails the log wants it from its beginning, whatever snapshots there are.
 		retainBytes: Number.POSITIVE_INFINITY,
 		log: (line) => void process.stdout.write(`replica ${id}: ${line}\n`),

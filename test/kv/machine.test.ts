@@ -1,14 +1,7 @@
 import { expect, it } from 'vitest';
-import type { BatchView } from '../../src/format/batch-view.js';
 import { decode, encode, type KvQuery } from '../../src/kv/commands.js';
 import { KvMachine } from '../../src/kv/machine.js';
-
-/** As much of a batch as the machine looks at. */
-function batch(index: number, ...entries: (Uint8Array | object)[]): BatchView {
-	const bytes = entries.map((entry) => (entry instanceof Uint8Array ? entry : encode(entry)));
-	const view = { index, count: entries.length, entry: (i: number) => bytes[i]! };
-	return view as unknown as BatchView;
-}
+import { batch } from './batch.js';
 
 function scan(machine: KvMachine, query: KvQuery): string {
 	return (machine.query(query) as { key: string; value: string }[])

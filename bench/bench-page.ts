@@ -1,10 +1,11 @@
 /** The page that `millrace bench --html` writes. */
 import { type Baseline, type Comparison, describeComparison } from './compare.js';
 import { describeMachine, type Machine } from './machine.js';
-import type { Chart, Page, Section, Series } from './page/shapes.js';
+import { thousands } from './output.js';
+import type { Page, Section, Series } from './page/shapes.js';
 import type { Plan } from './plan.js';
 import { describeLoad, milliseconds } from './report.js';
-import { type Cell, nameOf, type Spread, summarizeCell } from './summary.js';
+import { type Cell, nameOf, summarizeCell } from './summary.js';
 import type { Tally } from './tally.js';
 
 export interface Results {
@@ -56,7 +57,7 @@ function tableOf(cells: readonly Cell[], plan: Plan) {
 		return [
 			...nameOf(cell.load, plan),
 			Math.round(median),
-			cell.runs.length === 1 ? '' : `${Math.round(low)} to ${Math.round(high)}`,
+			cell.runs.length === 1 ? '' : `${thousands(low)} to ${thousands(high)}`,
 			Math.round(summary.bytesPerSecond.median / 1e5) / 10,
 			Number(milliseconds(summary.p50Ms.median)),
 			Number(milliseconds(summary.p99Ms.median)),
@@ -68,43 +69,55 @@ function tableOf(cells: readonly Cell[], plan: Plan) {
 	return { head: [...names, ...columns, ''], rows };
 }
 
-/** One series of bars or points for each figure, one place for each load. */
+type Figure = 'entriesPerSecond' | 'ceilingEntriesPerSecond' | 'p50Ms' | 'p99Ms' | 'efficiency';
+
+/** Along one axis of the sweep, the one with the most values; a line for each combination of the others. */
 function sweepSections(cells: readonly Cell[], plan: Plan): Section[] {
 	const summaries = cells.map(summarizeCell);
-	const x = {
-		label: plan.axes.join(', '),
-		names: cells.map(({ load }) => nameOf(load, plan).join(' / ')),
-	};
-	const values = (name: string, of: (i: number) => Spread | null): Series => ({
-		name,
-		values: cells.map((_, i) => of(i)?.median ?? null),
-		as: 'points',
+	const names = cells.map(({ load }) => nameOf(load, plan));
+	const valuesOf = (i: number) => [...new Set(names.map((name) => name[i]!))];
+	const counts = plan.axes.map((_, i) => valuesOf(i).length);
+	const along = counts.indexOf(Math.max(...counts));
+	const places = valuesOf(along);
+	const othersOf = (name: readonly string[]) =>
+		name
+			.map((value, i) => `${plan.axes[i]} ${value}`)
+			.filter((_, i) => i !== along)
+			.join(', ');
+	const others = [...new Set(names.map(othersOf))];
+	const x = { label: plan.axes[along]!, names: places };
+	const lines = (of: Figure, title = ''): Series[] =>
+		others.map((other) => {
+			const values = places.map((place) => {
+				const i = names.findIndex((name) => name[along] === place && othersOf(name) === other);
+				return summaries[i]?.[of]?.median ?? null;
+			});
+			const isLine = values.filter((value) => value !== null).length > 1;
+			const name = [title, other].filter((part) => part !== '').join(', ');
+			return { name, values, as: isLine ? 'line' : 'points' };
+		});
+	const section = (heading: string, label: string, scale: 'linear' | 'log', of: Series[]) => ({
+		heading,
+		chart: { x, y: { label, scale }, xs: places.map((_, i) => i), series: of },
 	});
-	const chart = (label: string, scale: 'linear' | 'log', series: readonly Series[]): Chart => ({
-		x,
-		y: { label, scale },
-		xs: cells.map((_, i) => i),
-		series: series.filter((each) => each.values.some((value) => value !== null)),
-	});
-	const sections: Section[] = [
-		{
-			heading: 'Throughput',
-			chart: chart('entries/s', 'log', [
-				values('engine', (i) => summaries[i]!.entriesPerSecond),
-				values('ceiling', (i) => summaries[i]!.ceilingEntriesPerSecond),
-			]),
-		},
-		{
-			heading: 'Latency',
-			chart: chart('ms', 'log', [
-				values('p50', (i) => summaries[i]!.p50Ms),
-				values('p99', (i) => summaries[i]!.p99Ms),
-			]),
-		},
+	const rates = lines('entriesPerSecond', 'engine');
+	const ceilings = lines('ceilingEntriesPerSecond', 'ceiling');
+	const hasCeiling = summaries.some(({ efficiency }) => efficiency !== null);
+	// Two lines for each of many combinations can't be told apart: their ratio says the same.
+	if (hasCeiling && others.length <= 2) rates.push(...ceilings);
+	const sections = [
+		section('Throughput', 'entries/s', 'log', rates),
+		section('Latency, p50', 'ms', 'log', lines('p50Ms', 'p50')),
+		section('Latency, p99', 'ms', 'log', lines('p99Ms', 'p99')),
 	];
-	if (summaries.every(({ efficiency }) => efficiency === null)) return sections;
-	const efficiency = values('engine / ceiling', (i) => summaries[i]!.efficiency);
-	return [...sections, { heading: 'Efficiency', chart: chart('ratio', 'linear', [efficiency]) }];
+	if (!hasCeiling) return sections;
+	const ratio = section(
+		'Efficiency',
+		'engine / ceiling',
+		'linear',
+		lines('efficiency', 'efficiency'),
+	);
+	return [...sections, ratio];
 }
 
 /** Of the only load: its last run in time, and its percentiles. */

@@ -13,8 +13,20 @@ export interface Load {
 	readonly payloadBytes: number;
 	/** Entries per submission. */
 	readonly entriesPerBatch: number;
-	/** Entries in flight, all together. */
+	/** Entries in flight, all together; in an open loop at most. */
 	readonly depth: number;
+	/** Entries a second that are due, whether earlier ones have come back or not. Absent: a closed loop. */
+	readonly rate?: number;
+}
+
+/** Drives a load, over and over. */
+export interface LoadDriver {
+	/** Entries acknowledged since it was made. */
+	readonly acknowledged: number;
+	/** Resolves when everything submitted is acknowledged, rejects when anything fails. */
+	run(order: RunOrder): Promise<Slice>;
+	/** Lets the run that goes on end now, as if its time were over. */
+	stop(): void;
 }
 
 /** Batches beyond twice those in flight, for whoever holds one longer than until its acknowledgement. */
@@ -28,7 +40,7 @@ interface Slot {
 }
 
 /** Keeps `depth` entries in flight and takes the time of each submission from the call to its resolution. */
-export class Driver {
+export class Driver implements LoadDriver {
 	readonly #load: Load;
 	readonly #target: Target;
 	readonly #slots: Slot[] = [];

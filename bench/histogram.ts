@@ -27,6 +27,9 @@ export interface HistogramState {
 }
 
 export class Histogram {
+	/** How fine it is: buckets for each power of two, and how many of these there are. */
+	static readonly bucketsPerOctave = BUCKETS_PER_OCTAVE;
+	static readonly octaves = BUCKETS / BUCKETS_PER_OCTAVE;
 	readonly #counts = new Float64Array(BUCKETS);
 	#maxMs = 0;
 
@@ -52,6 +55,18 @@ export class Histogram {
 			if (seen >= rank) return Math.min(middleOf(bucket) / UNITS_PER_MS, this.#maxMs);
 		}
 		return this.#maxMs;
+	}
+
+	/** Upwards, for each bucket that isn't empty: its time in ms, and how many took that long at most. */
+	cumulative(): { readonly ms: number; readonly count: number }[] {
+		const steps: { ms: number; count: number }[] = [];
+		let count = 0;
+		for (let bucket = 0; bucket < BUCKETS; bucket++) {
+			if (this.#counts[bucket] === 0) continue;
+			count += this.#counts[bucket]!;
+			steps.push({ ms: Math.min(middleOf(bucket) / UNITS_PER_MS, this.#maxMs), count });
+		}
+		return steps;
 	}
 
 	percentiles(): Percentiles {

@@ -19,6 +19,8 @@ export interface BenchOptions {
 	readonly dir: string | null;
 	readonly json: boolean;
 	readonly ceiling: boolean;
+	/** Entries a second that are due, in an open loop; null: as many as come back with `depth` in flight. */
+	readonly rate?: number | null;
 }
 
 /** The log of each replica is bounded, so that its segments are recycled while the bench measures. */
@@ -37,6 +39,9 @@ const BATCHES_IN_FLIGHT_MIN = 8;
 /** What a frame adds to the payload: its header, and an end for each entry. */
 const FRAME_BYTES = 128;
 const END_BYTES = 4;
+
+/** So many requests a second at least, as long as the rate allows it: what is due in a moment is one of them. */
+const REQUESTS_PER_SECOND_MIN = 1000;
 
 /** What `parseArgs` knows of one load. */
 export const LOAD_OPTIONS = {
@@ -95,11 +100,13 @@ export function badArguments(error: unknown): BadOption {
 
 /** How the load is cut into batches: the same for the engine and the ceiling. */
 export function planLoad(options: BenchOptions): Load {
-	const { payloadBytes, depth } = options;
+	const { payloadBytes, depth, rate = null } = options;
 	const fitting = Math.max(1, Math.floor(BATCH_BYTES / payloadBytes));
 	const overlapping = Math.max(1, Math.floor(depth / BATCHES_IN_FLIGHT_MIN));
-	const entriesPerBatch = Math.min(fitting, overlapping, BENCH_LIMITS.batchEntriesMax);
-	return { payloadBytes, depth, entriesPerBatch };
+	const entriesMax = Math.min(fitting, overlapping, BENCH_LIMITS.batchEntriesMax);
+	if (rate === null) return { payloadBytes, depth, entriesPerBatch: entriesMax };
+	const due = Math.max(1, Math.floor(rate / REQUESTS_PER_SECOND_MIN));
+	return { payloadBytes, depth, entriesPerBatch: Math.min(due, entriesMax), rate };
 }
 
 /** @throws BadOption */

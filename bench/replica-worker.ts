@@ -1,14 +1,15 @@
 /** A replica in a process of its own; the leader's process drives the load as well. */
 import type * as EngineModule from '../src/index.js';
 import type { Profiling, Replica, StateMachine } from '../src/index.js';
-import { Driver, type Target } from './driver.js';
+import { Driver, type LoadDriver, type Target } from './driver.js';
 import type { LoadBatch } from './load.js';
 import type { ReplicaCalls, ReplicaSetup, ReplicaState } from './messages.js';
+import { OpenDriver } from './open-driver.js';
 import { SEGMENT_BYTES } from './options.js';
 import { Placement } from './placement.js';
 import { sharedClock } from './profile/clock.js';
 import { AllocationMeter, takeSample } from './sample.js';
-import { SingleDriver } from './single-driver.js';
+import { OneByOne, SingleDriver } from './single-driver.js';
 import { serve, withProgress } from './worker.js';
 
 /** On a busy machine a replica may get no processor for a while; that is not what the bench is about. */
@@ -23,7 +24,7 @@ const stateMachine: StateMachine = { apply: () => undefined };
 const WAITS = { whenBusy: 'wait' } as const;
 const placement = new Placement();
 let replica: Replica | null = null;
-let driver: Driver | SingleDriver | null = null;
+let driver: LoadDriver | null = null;
 let meter: AllocationMeter | null = null;
 let profiling: Profiling | null = null;
 
@@ -41,10 +42,15 @@ class ReplicaTarget implements Target {
 	}
 }
 
-function makeDriver(opened: Replica, setup: ReplicaSetup): Driver | SingleDriver {
-	if (setup.mode !== 'single') return new Driver(setup.load, new ReplicaTarget(opened));
-	const { depth, payloadBytes } = setup.load;
-	return new SingleDriver(depth, payloadBytes, (entry) => opened.propose(entry, WAITS), placement);
+function makeDriver(opened: Replica, { load, mode }: ReplicaSetup): LoadDriver {
+	const { depth, payloadBytes, rate } = load;
+	const one = (entry: Uint8Array) => opened.propose(entry, WAITS);
+	if (rate !== undefined) {
+		const target = mode === 'single' ? new OneByOne(one, placement) : new ReplicaTarget(opened);
+		return new OpenDriver(mode === 'single' ? { ...load, entriesPerBatch: 1 } : load, rate, target);
+	}
+	if (mode !== 'single') return new Driver(load, new ReplicaTarget(opened));
+	return new SingleDriver(depth, payloadBytes, one, placement);
 }
 
 function stateOf(opened: Replica): ReplicaState {

@@ -18,6 +18,16 @@ export interface Slice {
 	readonly latency: HistogramState;
 	/** Pairs: ms since the start, entries acknowledged until then. */
 	readonly course: Float64Array;
+	/** Of an open loop. */
+	readonly open?: OpenLoop;
+}
+
+export interface OpenLoop {
+	/** How long after it was due an entry was submitted. */
+	readonly lateness: HistogramState;
+	/** Entries that were due and never submitted, because too many were in flight. In `latency` they count as if they had
+	 * been answered when the run ended: they would have taken longer. */
+	readonly missed: number;
 }
 
 /** A point of the course is kept this often. */
@@ -59,13 +69,13 @@ export class Run {
 	}
 
 	/** Everything submitted is acknowledged. */
-	end(latency: HistogramState): void {
+	end(latency: HistogramState, open?: OpenLoop): void {
 		this.closed = true;
 		clearInterval(this.#watch);
 		const ms = performance.now() - this.#startedAt;
 		this.#course.push(ms, this.#entries);
 		const course = Float64Array.from(this.#course);
-		this.#resolve({ entries: this.#entries, ms, latency, course });
+		this.#resolve({ entries: this.#entries, ms, latency, course, ...(open && { open }) });
 	}
 
 	fail(error: Error): void {

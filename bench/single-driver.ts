@@ -1,13 +1,31 @@
+import type { LoadDriver, Target } from './driver.js';
 import { Histogram } from './histogram.js';
-import { makeEntry, writeNumber } from './load.js';
+import { type LoadBatch, makeEntry, writeNumber } from './load.js';
 import type { Placement } from './placement.js';
 import { Run, type RunOrder, type Slice } from './run.js';
 
 /** Proposes one entry; resolves when it is acknowledged, to where it lies. */
 export type ProposeOne = (entry: Uint8Array) => Promise<{ readonly index: number }>;
 
+/** Batches of one entry, each proposed as an entry. */
+export class OneByOne implements Target {
+	readonly #propose: ProposeOne;
+	readonly #placement: Placement;
+
+	constructor(propose: ProposeOne, placement: Placement) {
+		this.#propose = propose;
+		this.#placement = placement;
+	}
+
+	async submit(batch: LoadBatch): Promise<void> {
+		const number = batch.first;
+		const { index } = await this.#propose(batch.payload);
+		this.#placement.check(number, index);
+	}
+}
+
 /** `depth` loops, each of which awaits its own proposal before it makes the next. */
-export class SingleDriver {
+export class SingleDriver implements LoadDriver {
 	readonly #depth: number;
 	readonly #payloadBytes: number;
 	readonly #propose: ProposeOne;

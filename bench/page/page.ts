@@ -60,11 +60,15 @@ function sectionsHtml(sections: readonly Section[]): string {
 		.join('\n');
 }
 
+function isNumber(cell: string | number): boolean {
+	return typeof cell === 'number' || /^-?\d[\d,.]*(?: %)?$/.test(cell);
+}
+
 function tableHtml({ head, rows }: Table): string {
 	const cells = (row: readonly (string | number)[], tag: string) =>
 		row
 			.map((cell) => {
-				const side = typeof cell === 'number' ? ' class="number"' : '';
+				const side = isNumber(cell) ? ' class="number"' : '';
 				return `<${tag}${side}>${escapeHtml(String(cell))}</${tag}>`;
 			})
 			.join('');

@@ -16,7 +16,7 @@ export interface Section {
 	readonly timeline?: Timeline;
 }
 
-/** Numbers are set to the right. */
+/** Numbers are set to the right, those that are written out too. */
 export interface Table {
 	readonly head: readonly string[];
 	readonly rows: readonly (readonly (string | number)[])[];

@@ -13,9 +13,9 @@ p { margin: .2rem 0 .6rem; max-width: 60rem; } header p, section > p { color: va
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th, td { padding: .2rem .7rem .2rem 0; text-align: left; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; } td.number { text-align: right; }
-tbody tr:hover { background: var(--band); }
+td:not(.number) { white-space: normal; min-width: 6rem; } tbody tr:hover { background: var(--band); }
 .chart { min-height: 320px; width: 100%; } .u-legend { font-size: 13px; color: var(--ink); } .u-legend th { border: 0; }
-.u-legend td { border: 0; } .u-legend.u-inline th { white-space: nowrap; }
+.u-legend td { border: 0; } .u-legend { white-space: normal; } .u-legend.u-inline th { white-space: nowrap; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin-bottom: .5rem; font-size: 13px; }
 .key i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px; vertical-align: -1px; }
 .row { display: flex; align-items: center; gap: .6rem; margin: 2px 0; }

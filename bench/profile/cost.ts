@@ -1,17 +1,36 @@
-/** What recording costs of throughput, from runs without and with it in turns. */
+/** What recording costs, from slices without and with it in turns: medians, and what the single pairs said. */
 export interface Cost {
-	/** The median of the pairs; below 0: it was faster. */
-	readonly share: number;
-	/** Of the single pairs: the least and the most. */
-	readonly least: number;
-	readonly most: number;
 	readonly pairs: number;
+	/** Of the throughput; below 0: it was faster. */
+	readonly throughput: Spread;
+	/** More processor time for an entry, in all replicas' processes; steadier on a machine that others use too. */
+	readonly cpu: Spread;
 }
 
-/** @param pairs rates without and with recording */
-export function costOf(pairs: readonly (readonly [number, number])[]): Cost {
-	const costs = pairs.map(([off, on]) => 1 - on / off).sort((a, b) => a - b);
-	const median =
-		costs.length === 0 ? 0 : (costs[(costs.length - 1) >> 1]! + costs[costs.length >> 1]!) / 2;
-	return { share: median, least: costs[0] ?? 0, most: costs.at(-1) ?? 0, pairs: pairs.length };
+export interface Spread {
+	readonly median: number;
+	readonly least: number;
+	readonly most: number;
+}
+
+/** What a slice came to. */
+export interface Rate {
+	readonly entriesPerMs: number;
+	readonly cpuPerEntry: number;
+}
+
+/** @param pairs without and with recording */
+export function costOf(pairs: readonly (readonly [Rate, Rate])[]): Cost {
+	return {
+		pairs: pairs.length,
+		throughput: spreadOf(pairs.map(([off, on]) => 1 - on.entriesPerMs / off.entriesPerMs)),
+		cpu: spreadOf(pairs.map(([off, on]) => on.cpuPerEntry / off.cpuPerEntry - 1)),
+	};
+}
+
+function spreadOf(values: readonly number[]): Spread {
+	const sorted = [...values].sort((a, b) => a - b);
+	const middle = sorted.length >> 1;
+	const median = (sorted[middle]! + sorted[sorted.length - 1 - middle]!) / 2;
+	return { median, least: sorted[0]!, most: sorted.at(-1)! };
 }

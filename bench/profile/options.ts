@@ -1,10 +1,16 @@
 import { parseArgs } from 'node:util';
 import { BadOption } from '../../src/errors.js';
-import { type BenchOptions, parseOptions } from '../options.js';
+import {
+	type BenchOptions,
+	badArguments,
+	checkInflight,
+	LOAD_OPTIONS,
+	readLoad,
+	wholeNumber,
+} from '../options.js';
 import { checkReportFile } from '../report-file.js';
 
 export interface ProfileRunOptions extends BenchOptions {
-	/** Entries a second in an open loop; null: as many as come back with `depth` in flight. */
 	readonly rate: number | null;
 	/** Measure first what recording costs. */
 	readonly cost: boolean;
@@ -14,8 +20,6 @@ export interface ProfileRunOptions extends BenchOptions {
 	readonly hgrm: string | null;
 }
 
-const TEXTS = ['replicas', 'payload', 'depth', 'mode', 'seconds', 'entries', 'durability', 'dir'];
-const FILES = ['html', 'trace', 'hgrm'] as const;
 const RATE_MAX = 20_000_000;
 /** No machine that this runs on takes more payload than this. */
 const BYTES_PER_SECOND_MAX = 8e9;
@@ -23,70 +27,50 @@ const BYTES_PER_SECOND_MAX = 8e9;
 /** @throws BadOption, in one line */
 export function parseProfileOptions(argv: readonly string[]): ProfileRunOptions {
 	const values = parse(argv);
-	const forBench = TEXTS.flatMap((name) => {
-		const value = values[name];
-		return value === undefined ? [] : [`--${name}=${value}`];
-	});
-	if (values['json'] === true) forBench.push('--json');
-	const options = parseOptions([...forBench, '--no-ceiling']);
-	const [html, trace, hgrm] = FILES.map((name) => fileOf(name, values[name]));
-	checkDistinct([html!, trace!, hgrm!]);
-	const rate = rateOf(values['rate'] as string | undefined, options);
-	return {
-		...options,
-		rate,
-		cost: values['cost'] === true,
-		html: html!,
-		trace: trace!,
-		hgrm: hgrm!,
-	};
+	const load = readLoad({ ...values, 'no-ceiling': true });
+	const rate = values.rate === undefined ? null : readRate(values.rate, load.payloadBytes);
+	checkInflight({ ...load, rate });
+	const { html = null, trace = null, hgrm = null, cost } = values;
+	// Before anything is run: an hour's measuring is not to end in a path that can't be written.
+	checkFiles({ html, trace, hgrm });
+	return { ...load, rate, cost, html, trace, hgrm };
 }
 
-function parse(argv: readonly string[]): Readonly<Record<string, string | boolean | undefined>> {
-	const text = { type: 'string' } as const;
-	const flag = { type: 'boolean' } as const;
-	const names = [...TEXTS, ...FILES, 'rate'];
+function parse(argv: readonly string[]) {
+	const { 'no-ceiling': _, ...load } = LOAD_OPTIONS;
 	try {
-		const { values } = parseArgs({
+		return parseArgs({
 			args: [...argv],
 			allowPositionals: false,
 			options: {
-				...Object.fromEntries(names.map((name) => [name, text])),
-				json: flag,
-				cost: flag,
+				...load,
+				rate: { type: 'string' },
+				cost: { type: 'boolean', default: false },
+				html: { type: 'string' },
+				trace: { type: 'string' },
+				hgrm: { type: 'string' },
 			},
-		});
-		return values as Record<string, string | boolean | undefined>;
+		}).values;
 	} catch (error) {
-		// Node appends advice about positionals to what is wrong.
-		throw new BadOption((error as Error).message.split(/\.\s/)[0]!);
+		throw badArguments(error);
 	}
 }
 
-/** Before anything is run: an hour's measuring is not to end in a path that can't be written. */
-function fileOf(name: string, value: string | boolean | undefined): string | null {
-	if (value === undefined) return null;
-	if (value === '') throw new BadOption(`--${name} wants the name of a file`);
-	checkReportFile(name, value as string);
-	return value as string;
+function readRate(text: string, payloadBytes: number): number {
+	const rate = wholeNumber('rate', text, 1, RATE_MAX);
+	if (rate * payloadBytes <= BYTES_PER_SECOND_MAX) return rate;
+	throw new BadOption(
+		`--rate ${rate} with --payload ${payloadBytes} is ${rate * payloadBytes} bytes a second; ` +
+			`the most that is tried is ${BYTES_PER_SECOND_MAX}`,
+	);
 }
 
-function checkDistinct(paths: readonly (string | null)[]): void {
-	const wanted = paths.filter((path) => path !== null);
-	if (new Set(wanted).size < wanted.length) throw new BadOption('two reports want the same file');
-}
-
-function rateOf(text: string | undefined, { payloadBytes }: BenchOptions): number | null {
-	if (text === undefined) return null;
-	const rate = Number(text);
-	if (!/^\d+$/.test(text) || rate < 1 || rate > RATE_MAX) {
-		throw new BadOption(`--rate is a whole number from 1 to ${RATE_MAX}, not '${text}'`);
+function checkFiles(files: Readonly<Record<string, string | null>>): void {
+	const seen = new Set<string>();
+	for (const [option, path] of Object.entries(files)) {
+		if (path === null) continue;
+		if (seen.has(path)) throw new BadOption(`two reports want the same file, ${path}`);
+		seen.add(path);
+		checkReportFile(option, path);
 	}
-	if (rate * payloadBytes > BYTES_PER_SECOND_MAX) {
-		throw new BadOption(
-			`--rate ${rate} with --payload ${payloadBytes} is ${rate * payloadBytes} bytes a second; ` +
-				`the most that is tried is ${BYTES_PER_SECOND_MAX}`,
-		);
-	}
-	return rate;
 }

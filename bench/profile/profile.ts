@@ -1,7 +1,7 @@
 import type { Recording } from '../../src/profile/columns.js';
 import { type ProfileReport, reportOf } from '../../src/profile/report.js';
 import { type Percentiles, Samples } from '../../src/profile/samples.js';
-import { Histogram } from '../histogram.js';
+import { Histogram, type HistogramState } from '../histogram.js';
 import type { Slice } from '../run.js';
 import type { Cost } from './cost.js';
 import type { ProfileRunOptions } from './options.js';
@@ -31,6 +31,10 @@ export interface Profile {
 	readonly entriesPerSecond: number;
 	/** Of an entry, as whoever proposed it saw it. In an open loop from when it was due. */
 	readonly latencyMs: Percentiles;
+	/** Of an open loop, how long after it was due an entry was submitted: a part of its latency; null: of a closed one. */
+	readonly startedLateMs: Percentiles | null;
+	/** Entries that were due and never submitted; in the latency they count up to the end of the run. */
+	readonly missed: number;
 	readonly report: ProfileReport;
 	readonly processes: readonly Process[];
 	/** Null: it was not measured (`--cost`). */
@@ -45,18 +49,24 @@ export function profileOf(
 	cost: Cost | null,
 ): Profile {
 	const { replicas, payloadBytes, depth, mode, durability, rate } = options;
-	const latency = new Histogram();
-	latency.merge(slice.latency);
 	const [leader, ...others] = recordings;
 	return {
 		...{ replicas, payloadBytes, depth, mode, durability, rate },
 		entries: slice.entries,
 		entriesPerSecond: slice.ms === 0 ? 0 : (slice.entries / slice.ms) * 1000,
-		latencyMs: latency.percentiles(),
+		latencyMs: percentilesOf(slice.latency),
+		startedLateMs: slice.open === undefined ? null : percentilesOf(slice.open.lateness),
+		missed: slice.open?.missed ?? 0,
 		report: reportOf(leader!, others),
 		processes: recordings.map(processOf),
 		cost,
 	};
+}
+
+function percentilesOf(state: HistogramState): Percentiles {
+	const histogram = new Histogram();
+	histogram.merge(state);
+	return histogram.percentiles();
 }
 
 function processOf({ replica, beats, collections }: Recording): Process {

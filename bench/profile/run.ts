@@ -4,17 +4,22 @@
  *
  *     start | warm up | (what does recording cost?) | record | collect | report
  */
+import { writeFile } from 'node:fs/promises';
 import { Children } from '../children.js';
 import { BenchDirectory } from '../directory.js';
 import { Engine } from '../engine.js';
 import { Interrupted, Interruption } from '../interruption.js';
 import type { Output } from '../output.js';
+import { renderPage } from '../page/page.js';
 import { Progress } from '../progress.js';
 import type { RunOrder, Slice } from '../run.js';
-import { type Cost, costOf } from './cost.js';
+import { type Cost, costOf, type Rate } from './cost.js';
+import { formatHgrm } from './hgrm.js';
 import type { ProfileRunOptions } from './options.js';
-import { type Profile, profileOf } from './profile.js';
+import { type Measured, pageOf } from './page.js';
+import { profileOf } from './profile.js';
 import { formatProfile } from './text.js';
+import { traceOf } from './trace.js';
 
 const WARM_UP_MS = 1_500;
 /** Pairs of slices, without and with recording. */
@@ -42,6 +47,8 @@ class ProfileRun {
 	readonly #progress: Progress;
 	readonly #interruption: Interruption;
 	#running: Engine | null = null;
+	/** A report could not be written. */
+	#isIncomplete = false;
 
 	constructor(options: ProfileRunOptions, output: Output, directory: BenchDirectory) {
 		this.#options = options;
@@ -58,19 +65,20 @@ class ProfileRun {
 		if (this.#directory.isInMemory && this.#options.durability === 'sync') {
 			this.#output.progress('this directory is in memory: durability sync costs nothing here\n');
 		}
-		let profile: Profile | null = null;
+		let measured: Measured | null = null;
 		try {
-			profile = await this.#measure();
+			measured = await this.#measure();
 		} catch (error) {
 			if (!(error instanceof Interrupted)) throw error;
 		}
 		this.#progress.end();
-		if (profile === null || profile.report.commits === 0) {
+		if (measured === null || measured.profile.report.commits === 0) {
 			this.#output.progress('interrupted before anything was measured\n');
 			return this.#interruption.exitCode;
 		}
-		await this.#print(profile);
-		return this.#interruption.signal === null ? 0 : this.#interruption.exitCode;
+		await this.#print(measured);
+		if (this.#interruption.signal !== null) return this.#interruption.exitCode;
+		return this.#isIncomplete ? 1 : 0;
 	}
 
 	/** Leaves no process, no file and no signal handler. */
@@ -81,7 +89,7 @@ class ProfileRun {
 		this.#interruption.end();
 	}
 
-	async #measure(): Promise<Profile> {
+	async #measure(): Promise<Measured> {
 		const { seconds, entries } = this.#options;
 		this.#progress.begin({ name: 'starting', done: () => 0, acknowledged: () => 0 });
 		const engine = await this.#untilInterrupted(
@@ -96,13 +104,14 @@ class ProfileRun {
 		this.#progress.begin({ name: 'collecting', done: () => 1, acknowledged: () => slice.entries });
 		const recordings = await this.#within(engine.recordings());
 		if (this.#interruption.signal === null) await this.#untilInterrupted(engine.close());
-		return profileOf(this.#options, slice, recordings, cost);
+		const profile = profileOf(this.#options, slice, recordings, cost);
+		return { options: this.#options, profile, slice, recordings };
 	}
 
 	/** The load without and with recording, in turns, so that whatever else happens happens to both. */
 	async #cost(engine: Engine): Promise<Cost> {
 		const ms = (this.#options.seconds * 1000) / (2 * COST_PAIRS);
-		const pairs: [number, number][] = [];
+		const pairs: [Rate, Rate][] = [];
 		for (let i = 0; i < COST_PAIRS; i++) {
 			const off = await this.#rate(engine, ms);
 			await engine.profile(BATCHES_MAX);
@@ -113,13 +122,15 @@ class ProfileRun {
 		return costOf(pairs);
 	}
 
-	async #rate(engine: Engine, ms: number): Promise<number> {
+	async #rate(engine: Engine, ms: number): Promise<Rate> {
+		const before = await cpuOf(engine);
 		const slice = await this.#slice(
 			engine,
 			{ ms, entriesMax: ENTRIES_MAX },
 			'what recording costs:',
 		);
-		return slice.entries / slice.ms;
+		const cpu = (await cpuOf(engine)) - before;
+		return { entriesPerMs: slice.entries / slice.ms, cpuPerEntry: cpu / slice.entries };
 	}
 
 	async #slice(engine: Engine, order: RunOrder, what: string): Promise<Slice> {
@@ -152,10 +163,27 @@ class ProfileRun {
 		return Promise.race([work, this.#children.lost, this.#interruption.requested]);
 	}
 
-	async #print(profile: Profile): Promise<void> {
+	/** The reports in files first: who reads the last line may open them. */
+	async #print(measured: Measured): Promise<void> {
+		const { html, trace, hgrm, json } = this.#options;
+		const { profile, slice, recordings } = measured;
+		if (html !== null) await this.#write(html, await renderPage(pageOf(measured)));
+		if (trace !== null) await this.#write(trace, JSON.stringify(traceOf(recordings)));
+		if (hgrm !== null) await this.#write(hgrm, formatHgrm(slice.latency));
 		this.#output.result(
-			this.#options.json ? `${JSON.stringify(profile)}\n` : formatProfile(this.#options, profile),
+			json ? `${JSON.stringify(profile)}\n` : formatProfile(this.#options, profile),
 		);
+	}
+
+	/** What can't be written is said, and the rest is told all the same. */
+	async #write(path: string, text: string): Promise<void> {
+		try {
+			await writeFile(path, text);
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			this.#output.progress(`${path} could not be written: ${code}\n`);
+			this.#isIncomplete = true;
+		}
 	}
 
 	#exitNow(exitCode: number): void {
@@ -163,4 +191,10 @@ class ProfileRun {
 		this.#directory.removeNow();
 		process.exit(exitCode);
 	}
+}
+
+/** Of all replicas' processes, so far. */
+async function cpuOf(engine: Engine): Promise<number> {
+	const samples = await engine.samples();
+	return samples.reduce((sum, { cpuMicroseconds }) => sum + cpuMicroseconds, 0);
 }

@@ -4,6 +4,7 @@ import type { CommitReport, ProfileReport, StageReport } from '../../src/profile
 import type { Percentiles } from '../../src/profile/samples.js';
 import { planLoad } from '../options.js';
 import { rate, thousands } from '../output.js';
+import type { Cost, Spread } from './cost.js';
 import type { ProfileRunOptions } from './options.js';
 import type { Process, Profile } from './profile.js';
 
@@ -32,7 +33,7 @@ export function formatProfile(options: ProfileRunOptions, profile: Profile): str
 	].join('\n');
 }
 
-function headRows(options: ProfileRunOptions, profile: Profile): [string, string][] {
+export function headRows(options: ProfileRunOptions, profile: Profile): [string, string][] {
 	const { report, cost } = profile;
 	const wanted = profile.rate === null ? '' : ` of ${rate(profile.rate)} that were due`;
 	const rows: [string, string][] = [
@@ -43,18 +44,36 @@ function headRows(options: ProfileRunOptions, profile: Profile): [string, string
 			'',
 			options.rate === null ? 'of an entry, from the call' : 'of an entry, from when it was due',
 		],
+		...openRows(profile),
 		['recorded', describeRecorded(report)],
 		['commit', describePercentiles(report.total)],
 		...report.clocks.map((clock): [string, string] => ['clock', describeClock(clock)]),
 		...profile.processes.flatMap(processRows),
 	];
-	if (cost !== null) {
-		const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
-		const spread = `${percent(cost.least)} to ${percent(cost.most)}`;
-		rows.push([
-			'cost',
-			`recording takes ${percent(cost.share)} of throughput (${cost.pairs} pairs: ${spread})`,
-		]);
+	if (cost !== null) rows.push(...costRows(cost));
+	return rows;
+}
+
+function costRows({ pairs, throughput, cpu }: Cost): [string, string][] {
+	const spread = ({ median, least, most }: Spread) =>
+		`${percents(median)} (${percents(least)} to ${percents(most)})`;
+	return [
+		['cost', `recording takes ${spread(throughput)} of throughput,`],
+		[
+			'',
+			`and ${spread(cpu)} more processor time for an entry: medians of ${pairs} pairs, and their spread`,
+		],
+	];
+}
+
+function openRows({ startedLateMs, missed }: Profile): [string, string][] {
+	if (startedLateMs === null) return [];
+	const rows: [string, string][] = [
+		['', `of that before it was submitted: ${describePercentiles(startedLateMs)}`],
+	];
+	if (missed > 0) {
+		const text = `${thousands(missed)} entries that were due were never submitted: more than --depth were in flight`;
+		rows.push(['missed', `${text}; they count as if the end had answered them`]);
 	}
 	return rows;
 }
@@ -95,9 +114,9 @@ function processRows({ replica, eventLoopDelay, collections }: Process): [string
 	];
 }
 
-const STAGE_HEAD = ['stage', 'where', 'p50', 'p90', 'p99', 'p99.9', 'max', 'share'];
+export const STAGE_HEAD = ['stage', 'where', 'p50', 'p90', 'p99', 'p99.9', 'max', 'share'];
 
-function stageRows(report: ProfileReport): string[][] {
+export function stageRows(report: ProfileReport): string[][] {
 	const row = (name: string, place: string, times: Percentiles, share: string) => {
 		const { p50, p90, p99, p999, max } = times;
 		return [name, place, ...[p50, p90, p99, p999, max].map(milliseconds), share];
@@ -110,7 +129,7 @@ function stageRows(report: ProfileReport): string[][] {
 	];
 }
 
-function causeRows({ causes, commits }: ProfileReport): string[][] {
+export function causeRows({ causes, commits }: ProfileReport): string[][] {
 	return causes
 		.filter(({ share }) => share > 0)
 		.map(({ cause, share, commits: its }) => [

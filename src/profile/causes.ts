@@ -57,6 +57,10 @@ export class Causes {
 		return this.ms.indexOf(Math.max(...this.ms));
 	}
 
+	get name(): Cause {
+		return CAUSES[this.main]!;
+	}
+
 	judge(path: Path): void {
 		this.ms.fill(0);
 		for (let i = 0; i < path.stages.length; i++) {

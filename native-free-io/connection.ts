@@ -1,4 +1,5 @@
 import net from 'node:net';
+import tls from 'node:tls';
 import { assert } from '../src/assert.js';
 import { Unavailable } from '../src/errors.js';
 import type { Address, Connection, ConnectionHandler } from '../src/io.js';
@@ -80,6 +81,34 @@ abstract class NativeConnection implements Connection {
 		return this.#closing;
 	}
 
+	/** Of who dials: makes its handler, and has `connect` call back when the socket stands. */
+	protected begin(
+		timeoutMs: number,
+		open: (connection: Connection) => ConnectionHandler,
+		connect: (opened: () => void) => void,
+	): void {
+		const { socket } = this;
+		// A socket that doesn't connect yet refuses writes; corked it keeps those that `open` makes.
+		socket.cork();
+		try {
+			this.handler = open(this);
+			if (this.closing) return;
+			const timer = setTimeout(() => {
+				this.close(new Unavailable(`${this.remote} did not answer within ${timeoutMs} ms`));
+			}, timeoutMs);
+			socket.once('close', () => clearTimeout(timer));
+			// Not among the options: only the constructor looks there, and `connect` passes over them.
+			socket.setNoDelay(true).setKeepAlive(true, keepAliveDelayMs);
+			connect(() => {
+				clearTimeout(timer);
+				if (!this.closing) this.opened();
+			});
+			socket.uncork();
+		} catch (error) {
+			this.close(error as Error);
+		}
+	}
+
 	/** A handler that throws loses this connection; the others know nothing of it. */
 	protected opened(): void {
 		try {
@@ -153,27 +182,9 @@ export class DialledConnection extends NativeConnection {
 		};
 		// The type of the options leaves `onread` out.
 		super(new net.Socket({ onread } as net.SocketConstructorOpts));
-		const { socket } = this;
-		this.remote = `${address.host}:${address.port}`;
-		// A socket that doesn't connect yet refuses writes; corked it keeps those that `open` makes.
-		socket.cork();
-		try {
-			this.handler = open(this);
-			if (this.closing) return;
-			const timer = setTimeout(() => {
-				this.close(new Unavailable(`${this.remote} did not answer within ${timeoutMs} ms`));
-			}, timeoutMs);
-			socket.once('close', () => clearTimeout(timer));
-			// Not among the options: only the constructor looks there, and `connect` passes over them.
-			socket.setNoDelay(true).setKeepAlive(true, keepAliveDelayMs);
-			socket.connect({ host: address.host, port: address.port }, () => {
-				clearTimeout(timer);
-				if (!this.closing) this.opened();
-			});
-			socket.uncork();
-		} catch (error) {
-			this.close(error as Error);
-		}
+		const { host, port } = address;
+		this.remote = `${host}:${port}`;
+		this.begin(timeoutMs, open, (opened) => this.socket.connect({ host, port }, opened));
 	}
 
 	#place(): Uint8Array {
@@ -191,24 +202,13 @@ export class DialledConnection extends NativeConnection {
 }
 
 /** Node reads into memory of its own; from there each piece is copied to where the handler wants it. */
-export class AcceptedConnection extends NativeConnection {
-	readonly remote: string;
+abstract class CopyingConnection extends NativeConnection {
 	/** What a pause in the middle of a chunk left over. */
 	#rest: Uint8Array = nothing;
 	#delivering = false;
 
-	constructor(socket: net.Socket, accept: (connection: Connection) => ConnectionHandler) {
-		super(socket);
-		this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
-		try {
-			this.handler = accept(this);
-		} catch (error) {
-			this.close(error as Error);
-			return;
-		}
-		if (this.closing) return;
-		this.opened();
-		socket.on('data', (chunk: Buffer) => {
+	protected read(): void {
+		this.socket.on('data', (chunk: Buffer) => {
 			this.#rest = this.#rest.byteLength === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
 			this.#deliver();
 		});
@@ -234,5 +234,51 @@ export class AcceptedConnection extends NativeConnection {
 		}
 		this.#delivering = false;
 		if (this.#rest.byteLength === 0 && !this.paused && this.socket.isPaused()) super.resume();
+	}
+}
+
+export class AcceptedConnection extends CopyingConnection {
+	readonly remote: string;
+	readonly isClientOnly: boolean;
+
+	constructor(
+		socket: net.Socket,
+		accept: (connection: Connection) => ConnectionHandler,
+		isClientOnly = false,
+	) {
+		super(socket);
+		this.isClientOnly = isClientOnly;
+		this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+		try {
+			this.handler = accept(this);
+		} catch (error) {
+			this.close(error as Error);
+			return;
+		}
+		if (this.closing) return;
+		this.opened();
+		this.read();
+	}
+}
+
+/** Of TLS: a socket with `onread` would go on delivering what it has decrypted when it is paused. */
+export class DialledTlsConnection extends CopyingConnection {
+	readonly remote: string;
+
+	constructor(
+		address: Address,
+		timeoutMs: number,
+		open: (connection: Connection) => ConnectionHandler,
+		secureContext: tls.SecureContext,
+	) {
+		const { host, port } = address;
+		super(tls.connect({ host, port, secureContext }));
+		this.remote = `${host}:${port}`;
+		this.begin(timeoutMs, open, (opened) => {
+			this.socket.once('secureConnect', () => {
+				opened();
+				this.read();
+			});
+		});
 	}
 }

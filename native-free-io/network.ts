@@ -16,34 +16,38 @@ export class NativeNetwork implements Network {
 		this.#connectTimeoutMs = options.connectTimeoutMs ?? 2_000;
 	}
 
-	listen(
+	async listen(
 		address: Address,
 		accept: (connection: Connection) => ConnectionHandler,
 	): Promise<Listener> {
-		return new Promise((resolve, reject) => {
-			const server = net.createServer({
-				noDelay: true,
-				keepAlive: true,
-				keepAliveInitialDelay: keepAliveDelayMs,
-			});
-			const refuse = (error: NodeJS.ErrnoException): void => {
-				reject(error.code === 'EADDRINUSE' ? new AddressInUse(address.host, address.port) : error);
-			};
-			server.once('error', refuse);
-			server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
-				server.off('error', refuse);
-				// One connection couldn't be accepted, for want of a descriptor say. Its dialler tries again.
-				server.on('error', () => {});
-				const { port } = server.address() as net.AddressInfo;
-				// Its 'connection' events come after this turn at the earliest.
-				resolve(new NativeListener(server, { host: address.host, port }, accept));
-			});
+		const server = net.createServer({
+			noDelay: true,
+			keepAlive: true,
+			keepAliveInitialDelay: keepAliveDelayMs,
 		});
+		// Its 'connection' events come after this turn at the earliest.
+		return new NativeListener(server, await openServer(server, address), accept);
 	}
 
 	dial(address: Address, open: (connection: Connection) => ConnectionHandler): Connection {
 		return new DialledConnection(address, this.#connectTimeoutMs, open);
 	}
+}
+
+/** Errors: `AddressInUse`, Node's own. @returns where it listens */
+export function openServer(server: net.Server, { host, port }: Address): Promise<Address> {
+	return new Promise((resolve, reject) => {
+		const refuse = (error: NodeJS.ErrnoException): void => {
+			reject(error.code === 'EADDRINUSE' ? new AddressInUse(host, port) : error);
+		};
+		server.once('error', refuse);
+		server.listen({ host, port, exclusive: true }, () => {
+			server.off('error', refuse);
+			// One connection couldn't be accepted, for want of a descriptor say. Its dialler tries again.
+			server.on('error', () => {});
+			resolve({ host, port: (server.address() as net.AddressInfo).port });
+		});
+	});
 }
 
 class NativeListener implements Listener {

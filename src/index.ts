@@ -15,7 +15,7 @@ export { nativeDoors } from '../native-free-io/index.js';
 export * from './errors.js';
 export { BatchView } from './format/batch-view.js';
 export type { PackedEntries } from './format/batch-writer.js';
-export type { Address, Clock, Connection, Disk, Doors, Network, Random } from './io.js';
+export type { Address, Clock, Connection, Disk, Doors, Network, Random, TlsFiles } from './io.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export type { Recording } from './profile/columns.js';
 export { type ProfileReport, reportOf as profileReport } from './profile/report.js';
@@ -52,6 +52,6 @@ export function backUpDirectory(
 
 /** Opens a replica: takes its directory, recovers its log, listens, and joins its peers. Errors: `BadOption`,
  * `DirectoryLocked`, `WrongDirectory`, `Corruption`, `DiskError`, `AddressInUse`, `StateMachineFailed`. */
-export function openReplica(options: ReplicaOptions): Promise<Replica> {
-	return open(options, options.doors ?? nativeDoors());
+export async function openReplica(options: ReplicaOptions): Promise<Replica> {
+	return open(options, options.doors ?? nativeDoors(options.tls));
 }

@@ -63,6 +63,16 @@ export interface Address {
 	readonly port: number;
 }
 
+/** Files in PEM form, for mutual TLS. They are read again when they change. */
+export interface TlsFiles {
+	/** This end's own, and those between it and the authority. For each host it is dialled as, `subjectAltName` has an entry.
+	 * `OU=client` in the subject: it doesn't make its holder a replica. */
+	readonly certificateFile: string;
+	readonly keyFile: string;
+	/** The certificate of who has signed all others of the cluster. */
+	readonly authorityFile: string;
+}
+
 /** Byte streams, ordered, without loss while they last. */
 export interface Network {
 	/** Rejects with `AddressInUse` when the port is taken. `accept` is called for each connection made
@@ -86,6 +96,8 @@ export interface Listener {
 export interface Connection {
 	/** For logs: `host:port` of the other end. */
 	readonly remote: string;
+	/** The other end has proven who it is, and that it is no replica. */
+	readonly isClientOnly?: boolean;
 	/** Hands over slices to send, one behind the other, in one system call where possible. Their bytes must
 	 * not change before `done`, which is called once, also when the connection is lost first or closed
 	 * already; never from within this call. The array may be used again at once. */

@@ -18,6 +18,7 @@ Usage: millrace backup --to FILE --peers LIST | --from HOST:PORT [options]
   --dir DIR          the latest snapshot in the directory of a replica that doesn't run
   --cluster NAME     the cluster's name (millrace)
   --timeout SECONDS  give up when nothing has come for so long (30)
+  --tls PREFIX       encrypted: PREFIX.crt and PREFIX.key, and ca.crt beside them; see millrace certs
 
 A running replica takes a snapshot first, while it goes on working: the backup has everything that it had applied by then.
 It is verified before it gets its name; what an interrupted one leaves has the name FILE.partial and is removed.
@@ -33,6 +34,7 @@ export function optionsOf(argv: readonly string[]) {
 		dir: { type: 'string' },
 		cluster: { type: 'string', default: 'millrace' },
 		timeout: { type: 'string', default: '30' },
+		tls: { type: 'string' },
 	} as const;
 	const { values } = parse(argv, options);
 	const { peers, from, dir } = values;

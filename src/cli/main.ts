@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	member: () => import('./member.js'),
 	recover: () => import('./recover.js'),
 	kv: () => import('./kv.js'),
+	certs: () => import('./certs.js'),
 	bench: () => import('./bench.js'),
 	profile: () => import('./profile.js'),
 };
@@ -41,6 +42,7 @@ Usage: millrace COMMAND [options]
   transfer  another replica leads
   member    who belongs to the cluster: adds, removes, replaces replicas
   recover   a majority is lost for good: one replica goes on alone
+  certs     certificates for TLS
   bench     measures the engine on this machine
   profile   shows where the time of a commit goes
 

@@ -1,18 +1,22 @@
 /** What the commands share in reading their arguments. */
+import { dirname, join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { parseAddress } from '../client/address.js';
 import { BadOption } from '../errors.js';
+import type { TlsFiles } from '../io.js';
 
 /** Options of every command that talks to a cluster. */
 export const CLUSTER_OPTIONS = {
 	peers: { type: 'string' },
 	cluster: { type: 'string', default: 'millrace' },
 	timeout: { type: 'string', default: '30' },
+	tls: { type: 'string' },
 } as const;
 
 export const CLUSTER_HELP = `  --peers LIST       the replicas: 1=host:port,2=host:port,... (required)
   --cluster NAME     the cluster's name (millrace)
   --timeout SECONDS  give up when nothing has gone forward for so long (30)
+  --tls PREFIX       encrypted: PREFIX.crt and PREFIX.key, and ca.crt beside them; see millrace certs
 `;
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -58,17 +62,26 @@ export function peersOption(text: string | undefined): Record<number, string> {
 	return peers;
 }
 
-/** `--peers`, `--cluster` and `--timeout`, as `connect` wants them. */
+/** `--peers`, `--cluster`, `--timeout` and `--tls`, as `connect` wants them. */
 export function clusterOptions(values: {
 	readonly peers?: string | undefined;
 	readonly cluster: string;
 	readonly timeout: string;
+	readonly tls?: string | undefined;
 }) {
 	return {
 		peers: peersOption(values.peers),
 		cluster: values.cluster,
 		timeoutMs: Math.ceil(seconds('timeout', values.timeout) * 1000),
+		...tlsOption(values.tls),
 	};
+}
+
+/** `--tls certs/replica-1`: where `millrace certs` puts things. */
+export function tlsOption(prefix: string | undefined): { tls?: TlsFiles } {
+	if (prefix === undefined) return {};
+	const authorityFile = join(dirname(prefix), 'ca.crt');
+	return { tls: { certificateFile: `${prefix}.crt`, keyFile: `${prefix}.key`, authorityFile } };
 }
 
 export function wholeNumber(name: string, text: string, min: number, max: number): number {

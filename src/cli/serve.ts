@@ -2,7 +2,7 @@ import { BadOption } from '../errors.js';
 import type { BatchView, Replica, StateMachine } from '../index.js';
 import { openReplica } from '../index.js';
 import { KvMachine } from '../kv/machine.js';
-import { oneOf, parse, peersOption, required, wholeNumber } from './options.js';
+import { oneOf, parse, peersOption, required, tlsOption, wholeNumber } from './options.js';
 
 export const help = `millrace serve: one replica
 
@@ -17,6 +17,7 @@ Usage: millrace serve --id N --peers LIST --dir DIR [options]
   --durability D     sync: acknowledged is on disk on a majority (default)
                      os: it is in the memory of a majority's kernels
   --snapshot-every B a snapshot after so many bytes of log (268435456); what it stands for is dropped from the log
+  --tls PREFIX       encrypted: PREFIX.crt and PREFIX.key, and ca.crt beside them; see millrace certs
   --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
 
 Prints one line when it listens, and then one for each change of its role and each
@@ -59,6 +60,7 @@ export function optionsOf(argv: readonly string[]) {
 		'snapshot-every': { type: 'string', default: String(256 * 1024 * 1024) },
 		join: { type: 'boolean', default: false },
 		'exit-with-stdin': { type: 'boolean', default: false },
+		tls: { type: 'string' },
 	} as const;
 	const { values } = parse(argv, options);
 	const id = wholeNumber('id', required('id', values.id), 1, 0xffff_ffff);
@@ -73,6 +75,7 @@ export function optionsOf(argv: readonly string[]) {
 		state: oneOf('state', values.state, STATES),
 		snapshotEveryBytes: wholeNumber('snapshot-every', values['snapshot-every'], 1, 2 ** 50),
 		join: values.join,
+		...tlsOption(values.tls),
 		withStdin: values['exit-with-stdin'],
 	};
 }

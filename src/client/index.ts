@@ -25,12 +25,15 @@ export function backupFromAddress(
 	signal?: AbortSignal,
 ): Promise<FetchedBackup> {
 	const peers = { 1: address };
-	const environment = makeEnvironment({ ...options, peers }, options.doors ?? nativeDoors());
+	const environment = makeEnvironment(
+		{ ...options, peers },
+		options.doors ?? nativeDoors(options.tls),
+	);
 	return backupFrom(environment, environment.addresses.get(1)!, take, signal);
 }
 
 /** A client of the cluster of these replicas. Connects when it is first needed. Errors: `BadOption`. */
 export function connect(options: ConnectOptions): RemoteClient {
-	const environment = makeEnvironment(options, options.doors ?? nativeDoors());
+	const environment = makeEnvironment(options, options.doors ?? nativeDoors(options.tls));
 	return new RemoteClient(environment, options.session ?? true);
 }

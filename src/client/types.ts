@@ -1,6 +1,6 @@
 /** The public shapes of the remote client. */
 import type { PackedEntries } from '../format/batch-writer.js';
-import type { Doors } from '../io.js';
+import type { Doors, TlsFiles } from '../io.js';
 import type {
 	Consistency,
 	Entry,
@@ -23,6 +23,8 @@ export interface ConnectOptions {
 	readonly timeoutMs?: number;
 	/** Frames proposed and not yet acknowledged; who comes later waits. Default 8 MiB. */
 	readonly windowBytes?: number;
+	/** Every connection is encrypted, and both ends show a certificate. Default: none is. */
+	readonly tls?: TlsFiles;
 	/** Default: Node's own sockets and clock. */
 	readonly doors?: Pick<Doors, 'network' | 'clock' | 'random'>;
 }

@@ -125,7 +125,7 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 	}
 
 	#welcome(hello: Greeting): void {
-		const refusal = hello.purpose === Purpose.peer ? this.#host.refusal(hello) : null;
+		const refusal = hello.purpose === Purpose.peer ? this.#refusal(hello) : null;
 		if (refusal !== null) return this.close(refusal);
 		const { clients, connectionsMax } = this.#host;
 		if (hello.purpose === Purpose.client && clients.size >= connectionsMax) {
@@ -142,6 +142,11 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 			hello.purpose === Purpose.peer
 				? this.#host.welcomePeer(hello, this.#outbound, this)
 				: this.#host.welcomeClient(this.#outbound, this);
+	}
+
+	#refusal(hello: Greeting): string | null {
+		if (this.#connection.isClientOnly === true) return 'its certificate is a client’s';
+		return this.#host.refusal(hello);
 	}
 
 	#taken(isTaken: boolean): boolean {

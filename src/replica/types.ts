@@ -1,6 +1,6 @@
 /** The public shapes: what an embedder gives, and what it gets. */
 import type { BatchView } from '../format/batch-view.js';
-import type { Doors } from '../io.js';
+import type { Doors, TlsFiles } from '../io.js';
 import type { Limits } from '../limits.js';
 import type { Member, MemberChange, Members } from './members.js';
 
@@ -102,6 +102,8 @@ export interface ReplicaOptions {
 	readonly limits?: Partial<Limits>;
 	/** Told about connections refused, roles, stops: one line each. Default: silent. */
 	readonly log?: (line: string) => void;
+	/** Every connection is encrypted, and both ends show a certificate. Default: none is. */
+	readonly tls?: TlsFiles;
 	/** Default: Node's own files, sockets, clock. */
 	readonly doors?: Doors;
 }

@@ -46,6 +46,12 @@ export class NetworkFixture {
 		return this.listener.address;
 	}
 
+	/** The first that was accepted, which may be a little later than the dialler stands. */
+	async firstAccepted(): Promise<Recorder> {
+		if (this.accepted.length === 0) await this.nextAccepted();
+		return this.accepted[0]!;
+	}
+
 	nextAccepted(): Promise<void> {
 		return new Promise((resolve) => {
 			this.#arrival = resolve;

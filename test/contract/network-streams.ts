@@ -28,9 +28,10 @@ export function streamContract(fixture: NetworkFixture): void {
 			sent.push(recorder!.send(pattern(9, 4)));
 			await Promise.all(sent);
 			await recorder!.is('opened');
-			await fixture.accepted[0]!.has(1_021);
+			const accepted = await fixture.firstAccepted();
+			await accepted.has(1_021);
 			expectBytes(
-				fixture.accepted[0]!.content,
+				accepted.content,
 				joined([pattern(1_000, 1), pattern(5, 2), pattern(7, 3), pattern(9, 4)]),
 			);
 		});
@@ -209,9 +210,10 @@ export function streamContract(fixture: NetworkFixture): void {
 			const dialled = fixture.dial();
 			await dialled.send(pattern(1_000, 1));
 			await dialled.is('opened');
-			fixture.accepted[0]!.connection.resume();
-			await fixture.accepted[0]!.has(1_000);
-			expectBytes(fixture.accepted[0]!.content, pattern(1_000, 1));
+			const accepted = await fixture.firstAccepted();
+			accepted.connection.resume();
+			await accepted.has(1_000);
+			expectBytes(accepted.content, pattern(1_000, 1));
 		});
 	});
 }

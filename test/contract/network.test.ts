@@ -1,11 +1,22 @@
+import { afterAll, beforeAll } from 'vitest';
 import type { Body } from '../../examples/maelstrom/messages.js';
 import { MaelstromNetwork } from '../../examples/maelstrom/network.js';
-import { NativeNetwork } from '../../native-free-io/index.js';
+import { NativeNetwork, TlsNetwork } from '../../native-free-io/index.js';
+import { TestCertificates } from '../native-free-io/certificates.js';
 import { World } from '../simulation/world.js';
 import { networkContract } from './network.js';
 
 networkContract('native', () => {
 	const network = new NativeNetwork();
+	return { listening: network, dialling: network, host: '127.0.0.1' };
+});
+
+const certificates = new TestCertificates();
+beforeAll(() => certificates.make('a', ['replica-1']));
+afterAll(() => certificates.remove());
+
+networkContract('tls', () => {
+	const network = new TlsNetwork(certificates.files('a', 'replica-1'));
 	return { listening: network, dialling: network, host: '127.0.0.1' };
 });
 

@@ -20,6 +20,23 @@ const PROPOSER = 'src/replica/proposer.ts';
 
 /** What joins numbers to bytes, and what callers are told. */
 export const replicaMutants: readonly Mutant[] = [
+	// ---- Who may speak
+	mutant(
+		'anybody-may-connect',
+		31,
+		'native-free-io/tls-network.ts',
+		'requestCert: true,',
+		'requestCert: false,',
+		tests('test/native-free-io/tls.test.ts', /another authority/),
+	),
+	mutant(
+		'clients-pass-for-replicas',
+		31,
+		'native-free-io/tls-network.ts',
+		'new AcceptedConnection(socket, accept, isClient)',
+		'new AcceptedConnection(socket, accept, false && isClient)',
+		tests('test/native-free-io/tls.test.ts', /holder is no replica/),
+	),
 	// ---- The order of an output
 	mutant(
 		'hard-state-after-its-entries',

@@ -1,0 +1,47 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from '../../src/cli/certs.js';
+import type { TlsFiles } from '../../src/io.js';
+
+/** Certificates of one or more authorities, in a directory of their own. */
+export class TestCertificates {
+	readonly #directory = mkdtempSync(join(tmpdir(), 'millrace-certificates-'));
+
+	/** `names`: `replica-1`, `client-x`; those of replicas are good for 127.0.0.1. */
+	async make(authority: string, names: readonly string[]): Promise<void> {
+		const replicas = names
+			.filter((name) => name.startsWith('replica-'))
+			.map((name) => name.slice(8));
+		const clients = names.filter((name) => name.startsWith('client-')).map((name) => name.slice(7));
+		const peers = replicas.map((id) => `${id}=127.0.0.1:1`).join(',');
+		await run([
+			'--dir',
+			join(this.#directory, authority),
+			...(peers === '' ? [] : ['--peers', peers]),
+			...clients.flatMap((name) => ['--client', name]),
+		]);
+	}
+
+	files(authority: string, name: string): TlsFiles {
+		const path = (file: string) => join(this.#directory, authority, file);
+		return {
+			certificateFile: path(`${name}.crt`),
+			keyFile: path(`${name}.key`),
+			authorityFile: path('ca.crt'),
+		};
+	}
+
+	prefix(authority: string, name: string): string {
+		return join(this.#directory, authority, name);
+	}
+
+	/** As whoever renews certificates does. */
+	replace(files: TlsFiles, by: TlsFiles, what: readonly (keyof TlsFiles)[]): void {
+		for (const file of what) cpSync(by[file], files[file]);
+	}
+
+	remove(): void {
+		rmSync(this.#directory, { recursive: true, force: true });
+	}
+}

@@ -48,8 +48,8 @@ export class UnknownOutcome extends MillraceError {
 	}
 }
 
-/** The members can't be changed like that now: another change is under way, or the leader has just begun. Nothing was
- * appended; try again. Or the replica that was added was removed before it was a voter. */
+/** The members can't be changed like that now: another change is under way, or the leader has just begun, or it would never
+ * end, as those it needs are down, on probation, or far behind. Nothing was appended; try again. Or the replica that was added was removed before it was a voter. */
 export class ChangeRefused extends MillraceError {
 	constructor(why: string) {
 		super('CHANGE_REFUSED', why);

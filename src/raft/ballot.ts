@@ -1,11 +1,11 @@
 import { assert } from '../assert.js';
 import type { HardState } from './hard-state.js';
+import type { Leadership } from './leadership.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
 import { LEADING, type Probation } from './probation.js';
-import type { Raft } from './raft.js';
 import { BY_TRANSFER } from './transfer.js';
-import { type Message, MessageKind, type RaftOptions, Role } from './types.js';
+import { type Message, MessageKind, type RaftOptions } from './types.js';
 
 /** What this replica says about elections, asking and asked; nothing that its disk doesn't back. */
 export class Ballot {
@@ -74,11 +74,16 @@ export class Ballot {
 	}
 
 	/** Somebody who can't know what it promised asks; the term needn't be durable to bound that. */
-	answer({ from, context }: Message, probation: Probation | null, { role }: Raft): void {
+	answer(
+		{ from, context }: Message,
+		probation: Probation | null,
+		leadership: Leadership | null,
+	): void {
+		leadership?.asksStanding(from);
 		const answer = this.#outbox.add(MessageKind.standingResponse, from, this.#hardState.term);
 		const { configurations, committed } = this.#log;
 		answer.context = context;
-		answer.hintIndex = role === Role.leader ? LEADING : 0;
+		answer.hintIndex = leadership === null ? 0 : LEADING;
 		answer.hintTerm = configurations.hasVoter(from, committed) ? 0 : 1;
 		answer.rejected = probation?.isAsking === true;
 		// Who may have lost something doesn't claim that there was nothing.

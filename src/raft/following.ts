@@ -2,6 +2,7 @@ import { assert } from '../assert.js';
 import type { HardState } from './hard-state.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
+import { ON_PROBATION } from './probation.js';
 import { type Input, type Message, MessageKind, type RaftOptions } from './types.js';
 
 /** What this replica knows and does while it follows a leader. */
@@ -19,10 +20,13 @@ export class Following {
 
 	/** Goes along with every answer: see `Lease`. */
 	readonly #promisedMs: number;
+	/** Goes along with every acknowledgement: `ON_PROBATION`, or 0. */
+	#standing: number;
 
 	constructor(options: RaftOptions, hardState: HardState, log: Log, outbox: Outbox) {
 		this.contactAt = Math.floor(options.now);
 		this.#promisedMs = options.leaseDriftMax === null ? 0 : options.electionTimeoutMs;
+		this.#standing = options.probation === null ? 0 : ON_PROBATION;
 		this.#hardState = hardState;
 		this.#log = log;
 		this.#outbox = outbox;
@@ -31,6 +35,12 @@ export class Following {
 	/** Up to here the log is the leader's, and durable. */
 	get reached(): number {
 		return Math.min(this.#matched, this.#log.persisted);
+	}
+
+	/** This replica is a voter from now on. @returns its probation: none */
+	admitted(): null {
+		this.#standing = 0;
+		return null;
 	}
 
 	/** There is no leader, or another one: what was known of the last one is void. */
@@ -92,6 +102,7 @@ export class Following {
 		message.index = this.reached;
 		message.context = this.#context;
 		message.commit = this.#promisedMs;
+		message.hintTerm = this.#standing;
 	}
 
 	invariants(hasLeader: boolean): void {

@@ -9,6 +9,7 @@ import {
 import { Lease } from './lease.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
+import { ON_PROBATION } from './probation.js';
 import { Progress } from './progress.js';
 import type { ReadRounds } from './read-rounds.js';
 import { Transfer } from './transfer.js';
@@ -182,6 +183,12 @@ export class Leadership {
 		}
 	}
 
+	/** A peer can't know what it promised. It says so, too, when it acknowledges, and then when that is over. */
+	asksStanding(id: number): void {
+		const peer = this.peer(id);
+		if (peer !== null) peer.isOnProbation = true;
+	}
+
 	/** A peer answered in this term. Even a rejection acknowledges that this replica leads. */
 	answered(message: Message, now: number): void {
 		const peer = this.peer(message.from);
@@ -191,7 +198,7 @@ export class Leadership {
 		peer.readRound = Math.max(peer.readRound, Math.min(message.context, this.#reads.latest));
 		peer.promisedMs = message.commit;
 		if (message.rejected) this.#rejected(peer, message);
-		else this.#acknowledged(peer, message.index, now);
+		else this.#acknowledged(peer, message, now);
 		this.#confirmReads(now);
 	}
 
@@ -275,8 +282,9 @@ export class Leadership {
 		this.#outbox.output.wakeSenders = true;
 	}
 
-	#acknowledged(peer: Progress, index: number, now: number): void {
+	#acknowledged(peer: Progress, { index, hintTerm: standing }: Message, now: number): void {
 		const isNews = peer.acknowledged(index);
+		peer.isOnProbation = standing === ON_PROBATION;
 		this.#outbox.output.wakeSenders = true;
 		if (isNews) this.advanceCommit(now);
 		this.transfer.acknowledged(peer, now);

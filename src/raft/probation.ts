@@ -8,6 +8,9 @@ import { type Message, MessageKind, type RaftOptions } from './types.js';
 /** `Message.hintIndex` of a `standingResponse`: who answers leads in its term. */
 export const LEADING = 1;
 
+/** `Message.hintTerm` of an acknowledgement: who sends it doesn't vote yet. */
+export const ON_PROBATION = 1;
+
 /** What another replica said of itself. */
 interface Answer {
 	readonly term: number;

@@ -22,6 +22,8 @@ export interface PeerProgress {
 	readonly inflightBytes: number;
 	/** When it last answered in this term, in ms of the inputs' clock; at first: when this term began. */
 	readonly contactAt: number;
+	/** It has forgotten what it promised, and doesn't vote yet. */
+	readonly isOnProbation: boolean;
 }
 
 /** What a leader knows about one peer: `match < next`, and the window between them. */
@@ -31,6 +33,7 @@ export class Progress implements PeerProgress {
 	match = 0;
 	next: number;
 	contactAt: number;
+	isOnProbation = false;
 	inflightBytes = 0;
 	/** The highest read round that this peer has answered. */
 	readRound = 0;

@@ -219,7 +219,7 @@ export class Raft {
 				if (this.#leadership === null) this.#following.install(input, this.leader);
 				break;
 			case InputKind.admitted:
-				this.#probation = null;
+				this.#probation = this.#following.admitted();
 				this.#timeouts.postponeElection();
 				break;
 			case InputKind.transfer:
@@ -280,7 +280,8 @@ export class Raft {
 	#receive(input: Input): void {
 		const { message } = input;
 		if (!isHeard(message, this.#options, this)) return;
-		if (message.kind === MessageKind.standing) this.#ballot.answer(message, this.#probation, this);
+		if (message.kind === MessageKind.standing)
+			this.#ballot.answer(message, this.#probation, this.#leadership);
 		else if (message.kind === MessageKind.standingResponse) this.#probation?.answered(message);
 		else if (this.#probation?.isAsking) return;
 		else if (message.kind === MessageKind.preVote) this.#onPreVote(message);

@@ -50,7 +50,8 @@ export class Message {
 	/** append: the leader's current read round. appendResponse: the highest round seen from this leader.
 	 * standing, readIndex: which question it is; their responses: the same. vote: 1 = a leader asked for this election. */
 	context = 0;
-	/** Rejected append: an index at which the logs may agree, and its term in the follower's log. standingResponse:
+	/** Rejected append: an index at which the logs may agree, and its term in the follower's log. appendResponse:
+	 * `hintTerm` 1 = its sender is on probation. standingResponse:
 	 * `hintIndex` 1 = it leads in this term; `hintTerm` 1 = who asked is no voter, for all that the answerer knows. */
 	hintIndex = 0;
 	hintTerm = 0;

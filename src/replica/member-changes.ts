@@ -1,6 +1,6 @@
 import { BadOption, ChangeRefused, NotLeader, UnknownOutcome } from '../errors.js';
-import type { Raft } from '../raft/raft.js';
 import { Role } from '../raft/types.js';
+import { ChangeGuard, type GuardParts } from './change-guard.js';
 import {
 	changed,
 	type Member,
@@ -10,14 +10,20 @@ import {
 } from './members.js';
 
 /** What a change of the members needs of its replica. */
-export interface MemberChangesParts {
-	readonly raft: Raft;
+export interface MemberChangesParts extends GuardParts {
 	readonly members: MemberList;
-	readonly electionTimeoutMs: number;
-	readonly now: () => number;
 	/** Appends the entry. @returns its index; 0 = refused */
 	readonly configure: (members: Members) => number;
 	readonly log: (line: string) => void;
+}
+
+/** How a learner catches up: it shall get, within one round, what was there when that began. */
+interface Round {
+	/** Where the log ended then. */
+	readonly target: number;
+	readonly since: number;
+	/** The round before took less than an election time-out. */
+	readonly isNear: boolean;
 }
 
 /** Somebody who waits until a configuration is committed. */
@@ -38,11 +44,13 @@ interface Waiter {
 export class MemberChanges {
 	readonly #parts: MemberChangesParts;
 	#waiters: Waiter[] = [];
-	/** Learners that catch up: where the log ended when their present round began, and when that was. */
-	readonly #rounds = new Map<number, { readonly target: number; readonly since: number }>();
+	/** Of each learner. */
+	readonly #rounds = new Map<number, Round>();
+	readonly #guard: ChangeGuard;
 
 	constructor(parts: MemberChangesParts) {
 		this.#parts = parts;
+		this.#guard = new ChangeGuard(parts);
 	}
 
 	/** Resolves once it is committed, and `voter` is one, if that isn't 0. Errors: `NotLeader`, `BadOption`,
@@ -64,11 +72,13 @@ export class MemberChanges {
 	tick(): void {
 		const { raft, members } = this.#parts;
 		if (!raft.mayConfigure || members.current.outgoing.length > 0) return;
-		const waiting = members.current.learners.filter(({ promote }) => promote);
+		const { learners } = members.current;
 		for (const id of this.#rounds.keys()) {
-			if (!waiting.some((learner) => learner.id === id)) this.#rounds.delete(id);
+			if (!learners.some((learner) => learner.id === id)) this.#rounds.delete(id);
 		}
-		const ready = waiting.find(({ id }) => this.#hasCaughtUp(id));
+		for (const { id } of learners) this.#goRound(id);
+		const isReady = ({ id, promote }: Member) => promote === true && this.#isNear(id);
+		const ready = learners.find(isReady);
 		if (ready !== undefined) this.#promote(ready);
 	}
 
@@ -103,10 +113,19 @@ export class MemberChanges {
 		const { raft, members, configure } = this.#parts;
 		if (raft.role !== Role.leader) throw new NotLeader(raft.leader);
 		const next = changed(members.current, change);
+		const { promote = [] } = change;
 		if (isEmpty(change)) throw new BadOption('nothing is to be changed');
 		if (members.index > raft.committed || members.current.outgoing.length > 0) {
 			throw new ChangeRefused('another change of the members is under way');
 		}
+		const far = promote.find((id) => !this.#guard.isHeard(id) || !this.#isAtHand(id));
+		if (far !== undefined) {
+			throw new ChangeRefused(
+				`replica ${far} has not caught up: start it, and wait for what 'match' says of it`,
+			);
+		}
+		const refusal = this.#guard.refusal(next);
+		if (refusal !== null) throw new ChangeRefused(refusal);
 		const index = configure(next);
 		if (index === 0) {
 			throw new ChangeRefused('the leader has not committed an entry of its own term yet');
@@ -114,21 +133,37 @@ export class MemberChanges {
 		return index;
 	}
 
+	/** Not yet, if that would never end now. */
 	#promote({ id }: Member): void {
 		const { members, configure, log } = this.#parts;
+		const next = changed(members.current, { promote: [id] });
+		if (this.#guard.refusal(next) !== null) return;
 		log(`replica ${id} has caught up and becomes a voter`);
-		configure(changed(members.current, { promote: [id] }));
+		configure(next);
+	}
+
+	/** A round ends when the learner has what it began with, and the next begins. */
+	#goRound(id: number): void {
+		const { raft, now, electionTimeoutMs } = this.#parts;
+		const match = raft.progress(id)?.match ?? 0;
+		const round = this.#rounds.get(id);
+		if (round !== undefined && match < round.target) return;
+		const isNear = round !== undefined && now() - round.since <= electionTimeoutMs;
+		this.#rounds.set(id, { target: raft.lastIndex, since: now(), isNear });
 	}
 
 	/** It got everything there was within less than an election time-out (§4.2.1 of the thesis): it will not hold up
 	 * the others. */
-	#hasCaughtUp(id: number): boolean {
-		const { raft, now, electionTimeoutMs } = this.#parts;
-		const match = raft.progress(id)?.match ?? 0;
+	#isNear(id: number): boolean {
+		const { now, electionTimeoutMs } = this.#parts;
 		const round = this.#rounds.get(id);
-		if (round !== undefined && match < round.target) return false;
-		this.#rounds.set(id, { target: raft.lastIndex, since: now() });
-		return round !== undefined && now() - round.since <= electionTimeoutMs;
+		return round?.isNear === true && now() - round.since <= electionTimeoutMs;
+	}
+
+	/** The same, or it has all that is committed. */
+	#isAtHand(id: number): boolean {
+		const { raft } = this.#parts;
+		return (raft.progress(id)?.match ?? 0) >= raft.committed || this.#isNear(id);
 	}
 }
 

@@ -64,6 +64,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.#reader = new Reader(parts, () => this.#stopped);
 		this.#memberChanges = new MemberChanges({
 			raft: parts.raft,
+			id: parts.settings.id,
 			members: parts.members,
 			electionTimeoutMs: parts.settings.electionTimeoutMs,
 			now: () => parts.doors.clock.now(),

@@ -18,6 +18,14 @@ async function three(): Promise<string> {
 	return peers[4]!;
 }
 
+/** The leader knows that it has everything. */
+function caughtUp(leader: Replica, id: number): Promise<void> {
+	return until('it has caught up', () => {
+		const { peers, last } = leader.status();
+		return peers.find((peer) => peer.id === id)?.match === last;
+	});
+}
+
 /** Opens a replica that joins those of the cluster. */
 function join4(address: string, join = true): Promise<Replica> {
 	return cluster.start(4, { peers: { ...cluster.peers, 4: address }, join });
@@ -46,6 +54,7 @@ describe('adding a replica', () => {
 		await cluster.settled();
 		await until('it is a learner', () => cluster.replica(4).status().standing === 'learner');
 		expect(cluster.replica(4).status().role).toBe('follower');
+		await caughtUp(leader, 4);
 		await leader.promote(4);
 		expect(votersOf(leader)).toEqual([1, 2, 3, 4]);
 	});
@@ -138,12 +147,11 @@ it('a learner that is promoted by hand replaces whom it was to replace', async (
 	const address = await three();
 	const leader = await cluster.leader();
 	const [old] = (await cluster.followers()).map(({ id }) => id);
-	// Nobody has started it yet.
-	const replaced = leader.replaceMember(old!, { id: 4, address });
-	await until('it is a learner', () => leader.status().members.learners.length === 1);
-	await leader.propose(entry(1));
+	await leader.changeMembers({ add: [{ id: 4, address, replaces: old! }] });
+	await join4(address);
+	await caughtUp(leader, 4);
 	await leader.promote(4);
-	const { voters, removed } = await replaced;
+	const { voters, removed } = leader.status().members;
 	expect(voters.map(({ id }) => id).sort()).toEqual([1, 2, 3, 4].filter((id) => id !== old));
 	expect(removed).toEqual([old]);
 });
@@ -157,6 +165,32 @@ it('who waits for a learner to become a voter is told when it is removed', async
 	await leader.propose(entry(1));
 	await leader.removeMember(4);
 	await refused;
+});
+
+describe('a change that would never end is refused', () => {
+	it('a learner that was never started is not promoted by hand', async () => {
+		const address = await three();
+		const leader = await cluster.leader();
+		await leader.addMember({ id: 4, address }, { promote: false });
+		await expect(leader.promote(4)).rejects.toThrow(/has not caught up: start it/);
+		expect(leader.status().members).toMatchObject({ outgoing: [], isPending: false });
+		await leader.propose(entry(1));
+	});
+
+	it('nobody goes whom the rest needs for a majority, while one of them is down', async () => {
+		await three();
+		const leader = await cluster.leader();
+		const [dead, alive] = (await cluster.followers()).map(({ id }) => id);
+		await cluster.stop(dead!);
+		const isMissed = () => leader.status().peers.find(({ id }) => id === dead)?.match === 0;
+		await until('it is missed', isMissed);
+		const refused = leader.removeMember(alive!);
+		await expect(refused).rejects.toThrow(ChangeRefused);
+		await expect(refused).rejects.toThrow(`replica ${dead} is not heard from`);
+		await leader.propose(entry(1));
+		await leader.removeMember(dead!);
+		expect(votersOf(leader)).not.toContain(dead);
+	});
 });
 
 it('members change as often as one likes', async () => {

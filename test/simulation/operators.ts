@@ -119,11 +119,7 @@ export class Operators {
 			const old = this.#pick(voters).id;
 			return kind < 0.2 ? replacing(old, joiner.id) : adding(joiner.id, this.#random.chance(0.7));
 		}
-		if (isSound && learners.length > 0 && kind < 0.8) {
-			const { id } = this.#pick(learners);
-			// One that was never there would make the others fewer, too.
-			if (!nodes[id - 1]!.isHurt) return promoting(id);
-		}
+		if (isSound && learners.length > 0 && kind < 0.8) return promoting(this.#pick(learners).id);
 		// While one can't vote, nobody makes the others fewer.
 		if (!isSound) return adding(this.#pick(voters).id, true);
 		const isEnough = voters.length > 3 || this.#random.chance(0.2);

@@ -1,6 +1,8 @@
 import { connect } from '../client/index.js';
 import type { Client, MembersReport } from '../client/types.js';
 import { BadOption } from '../errors.js';
+import { PRIORITY_MAX } from '../raft/priority.js';
+import type { Member } from '../replica/types.js';
 import {
 	CLUSTER_HELP,
 	CLUSTER_OPTIONS,
@@ -12,16 +14,18 @@ import {
 
 export const help = `millrace member: who belongs to the cluster
 
-Usage: millrace member list    --peers LIST [options]
-       millrace member add     --peers LIST --id ID --address HOST:PORT [--learner] [options]
-       millrace member promote --peers LIST --id ID [options]
-       millrace member remove  --peers LIST --id ID [options]
-       millrace member replace --peers LIST --old ID --id ID --address HOST:PORT [options]
+Usage: millrace member list     --peers LIST [options]
+       millrace member add      --peers LIST --id ID --address HOST:PORT [--learner] [options]
+       millrace member promote  --peers LIST --id ID [options]
+       millrace member remove   --peers LIST --id ID [options]
+       millrace member replace  --peers LIST --old ID --id ID --address HOST:PORT [options]
+       millrace member priority --peers LIST --id ID --priority N [options]
 
   --id ID            the replica; ids are never used again
   --address HOST:PORT  where the others and the clients reach it
   --learner          it stays a learner: gets everything, and counts for no majority
   --old ID           the voter that goes, which may be dead: both change places at once when the new one has caught up
+  --priority N       who should lead, if there is a choice: from 0 to 100 (50)
   --no-wait          don't wait until it has caught up
   --json             list: as JSON
 ${CLUSTER_HELP}
@@ -29,7 +33,7 @@ A replica is started with \`millrace serve --join\` before or after it is added.
 removed, too. Exit codes: 0 done, 1 not done, 2 bad options.
 `;
 
-const ACTIONS = ['list', 'add', 'promote', 'remove', 'replace'] as const;
+const ACTIONS = ['list', 'add', 'promote', 'remove', 'replace', 'priority'] as const;
 type Action = (typeof ACTIONS)[number];
 const POLL_MS = 200;
 
@@ -43,6 +47,7 @@ export function optionsOf(argv: readonly string[]) {
 		id: { type: 'string' },
 		old: { type: 'string' },
 		address: { type: 'string' },
+		priority: { type: 'string' },
 		learner: { type: 'boolean', default: false },
 		'no-wait': { type: 'boolean', default: false },
 		json: { type: 'boolean', default: false },
@@ -50,11 +55,15 @@ export function optionsOf(argv: readonly string[]) {
 	const replicaId = (name: 'id' | 'old') =>
 		wholeNumber(name, required(name, values[name]), 1, 0xffff_ffff);
 	const isNew = action === 'add' || action === 'replace';
+	const hasPriority = action === 'priority' || (isNew && values.priority !== undefined);
 	return {
 		action,
 		id: action === 'list' ? 0 : replicaId('id'),
 		old: action === 'replace' ? replicaId('old') : 0,
 		address: isNew ? required('address', values.address) : '',
+		priority: hasPriority
+			? wholeNumber('priority', required('priority', values.priority), 0, PRIORITY_MAX)
+			: null,
 		isLearner: values.learner,
 		waits: !values['no-wait'],
 		isJson: values.json,
@@ -80,12 +89,14 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function change(client: Client, options: Options): Promise<void> {
-	const { action, id, old, address, isLearner, waits } = options;
+	const { action, id, old, address, priority, isLearner, waits } = options;
+	const member = { id, address, ...(priority !== null && { priority }) };
 	const changes: Readonly<Record<Exclude<Action, 'list'>, object>> = {
-		add: { add: [{ id, address, ...(!isLearner && { promote: true }) }] },
+		add: { add: [{ ...member, ...(!isLearner && { promote: true }) }] },
 		promote: { promote: [id] },
 		remove: { remove: [id] },
-		replace: { add: [{ id, address, promote: true, replaces: old }] },
+		replace: { add: [{ ...member, promote: true, replaces: old }] },
+		priority: { priorities: { [id]: priority } },
 	};
 	await client.changeMembers(changes[action as Exclude<Action, 'list'>]);
 	const isWaiting = waits && (action === 'replace' || (action === 'add' && !isLearner));
@@ -108,12 +119,16 @@ async function caughtUp(client: Client, id: number): Promise<void> {
 
 function tableOf({ voters, outgoing, learners, isPending }: MembersReport): string {
 	const lines = [
-		...voters.map(({ id, address }) => `${id}\t${address}\tvoter`),
+		...voters.map((member) => lineOf(member, 'voter')),
 		...outgoing
 			.filter(({ id }) => !voters.some((voter) => voter.id === id))
-			.map(({ id, address }) => `${id}\t${address}\tleaves`),
-		...learners.map(({ id, address }) => `${id}\t${address}\tlearner`),
+			.map((member) => lineOf(member, 'leaves')),
+		...learners.map((member) => lineOf(member, 'learner')),
 		...(isPending ? ['a change is under way'] : []),
 	];
 	return `${lines.join('\n')}\n`;
+}
+
+function lineOf({ id, address, priority }: Member, standing: string): string {
+	return `${id}\t${address}\t${standing}${priority === undefined ? '' : `\tpriority ${priority}`}`;
 }

@@ -10,6 +10,8 @@ export interface Configuration {
 	readonly outgoing: readonly number[];
 	/** They get everything, count nowhere, and never stand. */
 	readonly learners: readonly number[];
+	/** By id, where anything is said of any: see `priority.ts`. */
+	readonly priorities?: ReadonlyMap<number, number>;
 }
 
 export interface IndexedConfiguration {

@@ -9,6 +9,7 @@ import {
 import { Lease } from './lease.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
+import { Preference } from './priority.js';
 import { ON_PROBATION } from './probation.js';
 import { Progress } from './progress.js';
 import type { ReadRounds } from './read-rounds.js';
@@ -37,6 +38,7 @@ export class Leadership {
 	#heartbeatAt: number;
 	/** Handing it over. */
 	readonly transfer: Transfer;
+	readonly #preference: Preference;
 
 	/** `options.now`: when the leadership begins. */
 	constructor(options: RaftOptions, term: number, log: Log, outbox: Outbox, reads: ReadRounds) {
@@ -52,6 +54,7 @@ export class Leadership {
 		// The no-op, which is proposed at once, is the first sign of life.
 		this.#heartbeatAt = now + options.heartbeatMs;
 		this.transfer = new Transfer(options, term, log, outbox);
+		this.#preference = new Preference(options, log);
 		this.#reconfigure(now);
 	}
 
@@ -96,6 +99,14 @@ export class Leadership {
 		// A lease lives on rounds, whether anybody reads or not.
 		if (this.#mayLease) this.#reads.join();
 		if (!this.#startReads(now)) this.#heartbeat(now);
+		this.#prefer(now);
+	}
+
+	/** Somebody else should lead, and can. */
+	#prefer(now: number): void {
+		if (this.#log.configurations.current.priorities === undefined) return;
+		const successor = this.#preference.successor(this.#peers, now);
+		if (successor !== 0 && this.transfer.target === 0) this.handOver(successor, this.#id, now);
 	}
 
 	/** The inputs that only a leader takes. */

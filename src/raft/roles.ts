@@ -5,6 +5,7 @@ import type { HardState } from './hard-state.js';
 import { Leadership } from './leadership.js';
 import type { Log } from './log.js';
 import type { Outbox } from './outbox.js';
+import { Patience } from './priority.js';
 import type { ReadQuestions } from './read-questions.js';
 import { ReadRounds } from './read-rounds.js';
 import type { Timeouts } from './timeouts.js';
@@ -35,6 +36,7 @@ export class Roles {
 	readonly #following: Following;
 	readonly #questions: ReadQuestions;
 	readonly #reads = new ReadRounds();
+	readonly #patience = new Patience();
 	role: Role = Role.follower;
 	/** The leader of this term; 0 while unknown. */
 	leader = 0;
@@ -72,11 +74,13 @@ export class Roles {
 	}
 
 	/** The silence was too long. A disk that is behind doesn't stand: it could not keep a term's promises. Nor does who
-	 * is no voter; but one whose removal isn't committed may be the only one that can commit it. */
+	 * is no voter; but one whose removal isn't committed may be the only one that can commit it. And others may come first. */
 	campaign(): void {
 		this.#timeouts.postponeElection();
 		if (!this.#hardState.isSaved || this.#timeouts.isDiskStalled) return;
 		if (!this.#log.configurations.hasVoter(this.#id, this.#log.committed)) return;
+		const { current } = this.#log.configurations;
+		if (!this.#patience.mayStand(current, this.#id, this.#following.contactAt)) return;
 		if (this.#log.configurations.isSolitary(this.#id)) this.becomeCandidate(false);
 		else this.#becomePreCandidate();
 	}

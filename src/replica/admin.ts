@@ -29,10 +29,15 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 
 	/** `change`: a `MemberChange`. Replies the members, once that is committed. */
 	async changeMembers(replica, { change }) {
-		const { add = [], promote = [], remove = [] } = (change ?? {}) as Record<string, unknown>;
+		const given = (change ?? {}) as Record<string, unknown>;
+		const { add = [], promote = [], remove = [], priorities = {} } = given;
 		if (![add, promote, remove].every(Array.isArray)) throw new BadOption('a change is lists');
+		if (typeof priorities !== 'object' || priorities === null)
+			throw new BadOption('priorities go by id');
 		for (const member of add as unknown[]) requireMember(member);
-		const members = await replica.changeMembers({ add, promote, remove } as MemberChange);
+		const members = await replica.changeMembers({
+			...{ add, promote, remove, priorities },
+		} as MemberChange);
 		return { ...members };
 	},
 };

@@ -171,6 +171,6 @@ function isLearner({ learners }: Members, id: number): boolean {
 	return learners.some((learner) => learner.id === id);
 }
 
-function isEmpty({ add = [], promote = [], remove = [] }: MemberChange): boolean {
-	return add.length + promote.length + remove.length === 0;
+function isEmpty({ add = [], promote = [], remove = [], priorities = {} }: MemberChange): boolean {
+	return add.length + promote.length + remove.length + Object.keys(priorities).length === 0;
 }

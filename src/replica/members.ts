@@ -3,6 +3,7 @@ import { BATCH_PAYLOAD_OFFSET, batchPayloadLength } from '../format/batch.js';
 import type { Memory } from '../format/memory.js';
 import type { Address } from '../io.js';
 import type { Configuration, IndexedConfiguration } from '../raft/configuration.js';
+import { PRIORITY_MAX } from '../raft/priority.js';
 import { type ForcedRecovery, isForcedRecovery } from './forced-recovery.js';
 import { parseAddress, textOf } from './options.js';
 
@@ -11,7 +12,8 @@ export interface Member {
 	readonly id: number;
 	/** `host:port`, as peers and clients reach it. */
 	readonly address: string;
-	/** Kept for elections: see the option of the same name. */
+	/** Who should lead, if there is a choice: from 0 to 100, default 50. It is put off, never prevented, that somebody of a
+	 * lower one is elected, and while a better voter is there and has caught up, leadership goes to that one. */
 	readonly priority?: number;
 	/** Of a learner: it becomes a voter as soon as it has caught up. */
 	readonly promote?: true;
@@ -91,9 +93,25 @@ function isId(id: unknown): id is number {
 }
 
 /** The core's view. */
-export function configurationOf({ voters, outgoing, learners }: Members): Configuration {
-	const ids = (members: readonly Member[]) => members.map(({ id }) => id);
-	return { voters: ids(voters), outgoing: ids(outgoing), learners: ids(learners) };
+export function configurationOf(members: Members): Configuration {
+	const { voters, outgoing, learners } = members;
+	const ids = (list: readonly Member[]) => list.map(({ id }) => id);
+	const configuration = { voters: ids(voters), outgoing: ids(outgoing), learners: ids(learners) };
+	const priorities = prioritiesOf(members);
+	return priorities.size === 0 ? configuration : { ...configuration, priorities };
+}
+
+/** Where anything is said of it. An earlier program may have let through what is no priority. */
+function prioritiesOf(members: Members): Map<number, number> {
+	const said = everybodyIn(members).flatMap(({ id, priority }): [number, number][] =>
+		isPriority(priority) ? [[id, priority]] : [],
+	);
+	return new Map(said);
+}
+
+function isPriority(priority: unknown): priority is number {
+	const isWhole = Number.isInteger(priority);
+	return isWhole && (priority as number) >= 0 && (priority as number) <= PRIORITY_MAX;
 }
 
 /** Everybody, each once. */
@@ -115,13 +133,16 @@ export interface MemberChange {
 	/** Learners that become voters; whom they replace leaves. */
 	readonly promote?: readonly number[];
 	readonly remove?: readonly number[];
+	/** By id: members that are there already. */
+	readonly priorities?: Readonly<Record<number, number>>;
 }
 
 /** What `members` become: a joint configuration if the voters change, the final one at once if only learners do.
  * Errors: `BadOption`. */
 export function changed(members: Members, change: MemberChange): Members {
-	const { add = [], promote = [], remove = [] } = change;
+	const { add = [], promote = [], remove = [], priorities = {} } = change;
 	const everybody = everybodyIn(members);
+	checkPriorities(members, change);
 	for (const { id, address } of add) {
 		parseAddress(address);
 		need(address.length <= ADDRESS_LENGTH_MAX, 'the address is too long');
@@ -151,10 +172,14 @@ export function changed(members: Members, change: MemberChange): Members {
 	});
 	const leaving = [...new Set([...remove, ...replaced])];
 	const isKept = ({ id }: Member) => !leaving.includes(id);
-	const learners = [...members.learners, ...add].filter(
-		(member) => isKept(member) && !promote.includes(member.id),
-	);
-	const voters = [...members.voters.filter(isKept), ...promoted];
+	const withPriority = (member: Member) => {
+		const priority = priorities[member.id];
+		return priority === undefined ? member : { ...member, priority };
+	};
+	const learners = [...members.learners, ...add]
+		.filter((member) => isKept(member) && !promote.includes(member.id))
+		.map(withPriority);
+	const voters = [...members.voters.filter(isKept), ...promoted].map(withPriority);
 	need(voters.length > 0, 'the last voter cannot be removed');
 	need(voters.length + learners.length <= MEMBERS_MAX, `at most ${MEMBERS_MAX} members`);
 	const isSame = promoted.length === 0 && voters.length === members.voters.length;
@@ -170,6 +195,16 @@ export function changed(members: Members, change: MemberChange): Members {
 /** Ids that are never used again, once these leave. */
 export function removedWith({ removed }: Members, leaving: readonly number[]): number[] {
 	return [...removed, ...leaving].slice(-REMOVED_MAX);
+}
+
+function checkPriorities(members: Members, { add = [], priorities = {} }: MemberChange): void {
+	const what = `a priority is a whole number from 0 to ${PRIORITY_MAX}`;
+	for (const { priority } of add) need(priority === undefined || isPriority(priority), what);
+	for (const [id, priority] of Object.entries(priorities)) {
+		const isThere = everybodyIn(members).some((member) => member.id === Number(id));
+		need(isThere, `replica ${id} is not a member`);
+		need(isPriority(priority), what);
+	}
 }
 
 function need(condition: boolean, what: string): void {

@@ -147,7 +147,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		return this.#changeMembers({ add }, promote ? id : 0);
 	}
 
-	/** Makes a learner a voter, caught up or not; whom it replaces leaves. Errors: as `changeMembers`. */
+	/** Makes a learner that has caught up a voter; whom it replaces leaves. Errors: as `changeMembers`. */
 	promote(id: number): Promise<Members> {
 		return this.#changeMembers({ promote: [id] });
 	}

@@ -48,15 +48,24 @@ test('a replica is added, a dead one replaced, one removed, and entries go on', 
 	expect(added).toMatchObject({ code: 0, stdout: voters(1, 2, 3, 4) });
 	expect(added.stderr).toMatch(/^(replica 4 has \d+ of \d+ entries\n)*$/);
 
+	const wish = ['--id', '2', '--priority', '80'];
+	const wished = await millrace(['member', 'priority', '--peers', peers, ...wish]);
+	const preferred = row(2, 'voter\tpriority 80');
+	const present = `${row(1, 'voter')}${preferred}${row(3, 'voter')}${row(4, 'voter')}`;
+	expect(wished).toMatchObject({ code: 0, stderr: '', stdout: present });
+
 	processes.get(3)!.kill('SIGKILL');
 	const four = listOf([1, 2, 4]);
 	serve(5, listOf([1, 2, 4, 5]), '--join');
 	const instead = ['--old', '3', '--id', '5', '--address', addresses[5]!];
 	const replaced = await millrace(['member', 'replace', '--peers', four, ...instead]);
-	expect(replaced).toMatchObject({ code: 0, stdout: voters(1, 2, 4, 5) });
+	expect(replaced).toMatchObject({
+		code: 0,
+		stdout: `${row(1, 'voter')}${preferred}${voters(4, 5)}`,
+	});
 
 	const removed = await millrace(['member', 'remove', '--peers', four, '--id', '1']);
-	expect(removed).toMatchObject({ code: 0, stderr: '', stdout: voters(2, 4, 5) });
+	expect(removed).toMatchObject({ code: 0, stderr: '', stdout: `${preferred}${voters(4, 5)}` });
 	processes.get(1)!.kill('SIGKILL');
 	const file = new URL('../../package.json', import.meta.url).pathname;
 	const appended = await millrace(['append', '--peers', listOf([2, 4, 5]), file]);
@@ -69,7 +78,8 @@ test('what can’t be is said in one line', async () => {
 	const refused = await millrace(['member', 'add', '--peers', now, ...again]);
 	expect(refused).toMatchObject({ code: 1, stdout: '' });
 	expect(refused.stderr).toMatch(/^millrace member: replica 3 was removed[^\n]*\n$/);
-	for (const args of [[], ['kick'], ['remove'], ['add', '--id', '9']]) {
+	const high = ['priority', '--id', '2', '--priority', '101'];
+	for (const args of [[], ['kick'], ['remove'], ['add', '--id', '9'], high]) {
 		const wrong = await millrace(['member', ...args, '--peers', now]);
 		expect(wrong).toMatchObject({ code: 2, stdout: '' });
 		expect(wrong.stderr).toMatch(/^millrace member: [^\n]*\n$/);

@@ -3,6 +3,12 @@ import { type Mutant, mutant, tests } from './mutant.js';
 const MEMBERS = 'test/raft/members.test.ts';
 const PROBATION_TEST = 'test/raft/joining.test.ts';
 
+const GUARD_TEST = 'test/replica/change-guard.test.ts';
+
+const PRIORITY_TEST = 'test/raft/priority.test.ts';
+
+const PRIORITY = 'src/raft/priority.ts';
+const GUARD = 'src/replica/change-guard.ts';
 const CONFIGURATION = 'src/raft/configuration.ts';
 const LEADERSHIP = 'src/raft/leadership.ts';
 const LOG = 'src/raft/log.ts';
@@ -172,6 +178,70 @@ export const memberMutants: readonly Mutant[] = [
 		'(isCaughtUp && this.#hasHeardEnough);',
 		'isCaughtUp;',
 		tests(PROBATION_TEST, /voters that the log tells of are asked/),
+	),
+	mutant(
+		'promotes-who-was-never-heard',
+		11,
+		'src/replica/member-changes.ts',
+		'if (far !== undefined) {',
+		'if (far === 0) {',
+		tests('test/replica/members.test.ts', /a learner that was never started/, 'never started'),
+	),
+	mutant(
+		'too-few-could-vote',
+		11,
+		GUARD,
+		'if (voters.length - unsure.length < majorityOf(voters.length)) {',
+		'if (voters.length - unsure.length < 1) {',
+		tests(GUARD_TEST, /too few would be left: refused/),
+	),
+	mutant(
+		'who-is-on-probation-can-vote',
+		11,
+		GUARD,
+		'return id === this.#parts.id || (this.isHeard(id) && !this.#isOnProbation(id));',
+		'return id === this.#parts.id || this.isHeard(id);',
+		tests(GUARD_TEST, /one that can’t vote: refused/),
+	),
+	mutant(
+		'who-must-answer-goes',
+		24,
+		GUARD,
+		'if (stranded === undefined || leaving === undefined) return null;',
+		'if (stranded === undefined || leaving !== undefined) return null;',
+		tests(GUARD_TEST, /somebody waits for the answer of who goes: refused/),
+	),
+	mutant(
+		'probation-is-not-told',
+		24,
+		'src/raft/following.ts',
+		'message.hintTerm = this.#standing;',
+		'message.hintTerm = 0;',
+		tests(PROBATION_TEST, /who is on probation says so/),
+	),
+	mutant(
+		'low-priority-never-stands',
+		7,
+		PRIORITY,
+		'this.#expected = Math.floor(this.#expected / 2);',
+		'this.#expected = Math.max(1, Math.floor(this.#expected / 2));',
+		tests(PRIORITY_TEST, /and never all/, 'and never all'),
+	),
+	mutant(
+		'priority-of-who-is-behind',
+		7,
+		PRIORITY,
+		' && peer.match >= this.#committed;',
+		';',
+		tests(PRIORITY_TEST, /to nobody who is silent, on probation, or behind/),
+	),
+	mutant(
+		'hands-over-again-and-again',
+		7,
+		PRIORITY,
+		'if (successor === 0 || now < this.#nextAt) return 0;',
+		'if (successor === 0) return 0;',
+		tests(PRIORITY_TEST, /hands over, after a while|not again soon/),
 	),
 	mutant(
 		'full-disk-stops-who-keeps-members',

@@ -106,3 +106,29 @@ describe('rule 24: whom one on probation asks', () => {
 		);
 	});
 });
+
+describe('a leader knows who is on probation', () => {
+	it('by being asked for its standing, and by acknowledgements, which say when it is over', () => {
+		const core = new Core().leadCommitted();
+		const index = core.raft.lastIndex;
+		expect(core.raft.progress(3)?.isOnProbation).toBe(false);
+		core.receive('standing', 3, { context: QUESTION });
+		expect(core.raft.progress(3)?.isOnProbation).toBe(true);
+		core.receive('appendResponse', 3, { index, hintTerm: 1 });
+		expect(core.raft.progress(3)?.isOnProbation).toBe(true);
+		core.receive('appendResponse', 3, { index });
+		expect(core.raft.progress(3)?.isOnProbation).toBe(false);
+	});
+
+	it('who is on probation says so with each acknowledgement, until it is a voter', () => {
+		const core = new Core({ probation: { question: QUESTION, isNew: false } });
+		for (const id of [2, 3]) answer(core, id, { term: 2, index: 1 });
+		core.saved();
+		core.receive('append', 2, { term: 2 });
+		expect(core.sent).toMatchObject([{ is: 'appendResponse', hintTerm: 1 }]);
+		core.admitted();
+		expect(core.receive('append', 2, { term: 2 })).toEqual([
+			{ is: 'appendResponse', to: 2, term: 2 },
+		]);
+	});
+});

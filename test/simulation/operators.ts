@@ -119,6 +119,9 @@ export class Operators {
 			const old = this.#pick(voters).id;
 			return kind < 0.2 ? replacing(old, joiner.id) : adding(joiner.id, this.#random.chance(0.7));
 		}
+		if (kind > 0.9) {
+			return preferring(this.#pick([...voters, ...learners]).id, this.#random.below(101));
+		}
 		if (isSound && learners.length > 0 && kind < 0.8) return promoting(this.#pick(learners).id);
 		// While one can't vote, nobody makes the others fewer.
 		if (!isSound) return adding(this.#pick(voters).id, true);
@@ -182,6 +185,15 @@ function promoting(id: number): Wish {
 		what: `promote ${id}`,
 		ask: (replica) => replica.promote(id),
 		isDone: ({ voters }) => isIn(voters, id),
+	};
+}
+
+function preferring(id: number, priority: number): Wish {
+	return {
+		what: `prefer ${id}: ${priority}`,
+		ask: (replica) => replica.changeMembers({ priorities: { [id]: priority } }),
+		isDone: ({ voters, learners }) =>
+			[...voters, ...learners].some((each) => each.id === id && each.priority === priority),
 	};
 }
 

@@ -17,6 +17,14 @@ export interface MemberChangesParts extends GuardParts {
 	readonly log: (line: string) => void;
 }
 
+/** A change that can't be begun yet: those it needs may only not have answered so far. */
+interface Postponed {
+	readonly until: number;
+	/** @returns why it can't be begun; null if it is */
+	readonly begin: () => string | null;
+	readonly reject: (error: Error) => void;
+}
+
 /** How a learner catches up: it shall get, within one round, what was there when that began. */
 interface Round {
 	/** Where the log ended then. */
@@ -44,6 +52,7 @@ interface Waiter {
 export class MemberChanges {
 	readonly #parts: MemberChangesParts;
 	#waiters: Waiter[] = [];
+	#postponed: Postponed[] = [];
 	/** Of each learner. */
 	readonly #rounds = new Map<number, Round>();
 	readonly #guard: ChangeGuard;
@@ -53,13 +62,21 @@ export class MemberChanges {
 		this.#guard = new ChangeGuard(parts);
 	}
 
-	/** Resolves once it is committed, and `voter` is one, if that isn't 0. Errors: `NotLeader`, `BadOption`,
-	 * `ChangeRefused`; `UnknownOutcome`. */
+	/** Resolves once it is committed, and `voter` is one, if that isn't 0. A change that could never end as things are is
+	 * refused after an election time-out, for until then they may be others.
+	 * Errors: `NotLeader`, `BadOption`, `ChangeRefused`; `UnknownOutcome`. */
 	change(change: MemberChange, voter = 0): Promise<Members> {
+		const { now, electionTimeoutMs } = this.#parts;
 		return new Promise((resolve, reject) => {
-			const index = this.#begin(change);
-			this.#waiters.push({ index, voter, resolve, reject });
-			this.advanced();
+			const begin = () => {
+				const index = this.#begin(change);
+				if (typeof index === 'string') return index;
+				this.#waiters.push({ index, voter, resolve, reject });
+				this.advanced();
+				return null;
+			};
+			if (begin() === null) return;
+			this.#postponed.push({ until: now() + electionTimeoutMs, begin, reject });
 		});
 	}
 
@@ -71,6 +88,7 @@ export class MemberChanges {
 	/** Time passes: learners that have caught up are promoted, if that was asked for. */
 	tick(): void {
 		const { raft, members } = this.#parts;
+		if (this.#postponed.length > 0) this.#tryPostponed();
 		if (!raft.mayConfigure || members.current.outgoing.length > 0) return;
 		const { learners } = members.current;
 		for (const id of this.#rounds.keys()) {
@@ -101,15 +119,33 @@ export class MemberChanges {
 
 	/** This replica doesn't lead any more, or has stopped. */
 	lost(why: string): void {
+		const { raft } = this.#parts;
 		this.advanced();
 		this.#rounds.clear();
+		const isStopped = raft.role === Role.leader;
+		const unbegun = isStopped ? new ChangeRefused(why) : new NotLeader(raft.leader);
+		for (const { reject } of this.#postponed.splice(0)) reject(unbegun);
 		const waiters = this.#waiters;
 		this.#waiters = [];
 		const error = new UnknownOutcome(`the members may be changed or not: ${why}`);
 		for (const { reject } of waiters) reject(error);
 	}
 
-	#begin(change: MemberChange): number {
+	#tryPostponed(): void {
+		for (const postponed of this.#postponed.splice(0)) {
+			try {
+				const refusal = postponed.begin();
+				if (refusal === null) continue;
+				if (this.#parts.now() < postponed.until) this.#postponed.push(postponed);
+				else postponed.reject(new ChangeRefused(refusal));
+			} catch (error) {
+				postponed.reject(error as Error);
+			}
+		}
+	}
+
+	/** @returns the entry's index, or why it could never end */
+	#begin(change: MemberChange): number | string {
 		const { raft, members, configure } = this.#parts;
 		if (raft.role !== Role.leader) throw new NotLeader(raft.leader);
 		const next = changed(members.current, change);
@@ -119,13 +155,10 @@ export class MemberChanges {
 			throw new ChangeRefused('another change of the members is under way');
 		}
 		const far = promote.find((id) => !this.#guard.isHeard(id) || !this.#isAtHand(id));
-		if (far !== undefined) {
-			throw new ChangeRefused(
-				`replica ${far} has not caught up: start it, and wait for what 'match' says of it`,
-			);
-		}
+		if (far !== undefined)
+			return `replica ${far} has not caught up: start it, and wait until it has`;
 		const refusal = this.#guard.refusal(next);
-		if (refusal !== null) throw new ChangeRefused(refusal);
+		if (refusal !== null) return refusal;
 		const index = configure(next);
 		if (index === 0) {
 			throw new ChangeRefused('the leader has not committed an entry of its own term yet');

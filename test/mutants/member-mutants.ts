@@ -183,8 +183,8 @@ export const memberMutants: readonly Mutant[] = [
 		'promotes-who-was-never-heard',
 		11,
 		'src/replica/member-changes.ts',
-		'if (far !== undefined) {',
-		'if (far === 0) {',
+		'if (far !== undefined)',
+		'if (far === 0)',
 		tests('test/replica/members.test.ts', /a learner that was never started/, 'never started'),
 	),
 	mutant(

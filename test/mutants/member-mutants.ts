@@ -209,7 +209,7 @@ export const memberMutants: readonly Mutant[] = [
 		GUARD,
 		'if (stranded === undefined || leaving === undefined) return null;',
 		'if (stranded === undefined || leaving !== undefined) return null;',
-		tests(GUARD_TEST, /somebody waits for the answer of who goes: refused/),
+		tests(GUARD_TEST, /the dead goes, whoever is on probation: it may be/),
 	),
 	mutant(
 		'probation-is-not-told',

@@ -15,7 +15,7 @@ function withPriorities(...priorities: readonly number[]): Configuration {
 function roundsLeft(configuration: Configuration): number {
 	const patience = new Patience();
 	let rounds = 0;
-	while (!patience.mayStand(configuration, 1, 7)) rounds += 1;
+	while (rounds < 20 && !patience.mayStand(configuration, 1, 7)) rounds += 1;
 	return rounds;
 }
 

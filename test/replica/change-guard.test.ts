@@ -50,7 +50,13 @@ describe('which changes of the voters could not end', () => {
 	it.each([
 		['too few would be left', { 3: silent }, [1, 3], [1, 2, 3], 'replica 3 is not heard from'],
 		['nor one never heard', { 4: neverHeard }, [1, 4], [1], 'replica 4 is not heard from'],
-		['one that can’t vote', { 3: onProbation }, [1, 3], [1, 2, 3], 'replica 3 is on probation'],
+		[
+			'one that can’t vote',
+			{ 3: onProbation },
+			[1, 3],
+			[1, 2, 3],
+			'could vote: replica 3 is on probation',
+		],
 		['the leader goes', { 3: silent }, [2, 3], [1, 2, 3], 'replica 3 is not heard from'],
 		[
 			'somebody waits for the answer of who goes',

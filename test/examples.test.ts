@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { format } from 'node:util';
 import { expect, it, vi } from 'vitest';
+import type { BatchView } from '../src/format/batch-view.js';
 
 /** The example listens on ports that a reader chooses; here they must be free ones. */
 vi.mock('millrace', async (importOriginal) => {
@@ -17,22 +19,170 @@ function read(path: string): string {
 	return readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 }
 
-it('examples/embed.ts runs and prints what it replicated', async () => {
+/** Runs it in a directory of its own. @returns what it printed, as `console.log` was given it */
+async function run<Exports>(
+	start: () => Promise<Exports>,
+): Promise<{ lines: string[]; exports: Exports }> {
 	const before = process.cwd();
 	const directory = mkdtempSync(join(tmpdir(), 'millrace-example-'));
 	const print = vi.spyOn(console, 'log').mockImplementation(() => {});
 	try {
 		process.chdir(directory);
-		await import('../examples/embed.js');
-		expect(print.mock.calls).toEqual([
-			[expect.stringMatching(/^entry \d+ made the sum 42; a read says 42$/)],
-		]);
+		const exports = await start();
+		return { lines: print.mock.calls.map((words) => format(...words)), exports };
 	} finally {
 		print.mockRestore();
 		process.chdir(before);
 		rmSync(directory, { recursive: true, force: true });
 	}
+}
+
+it('examples/embed.ts runs and prints what it replicated', async () => {
+	const { lines } = await run(() => import('../examples/embed.js'));
+	expect(lines).toEqual([expect.stringMatching(/^entry \d+ made the sum 42; a read says 42$/)]);
 });
+
+it('examples/kv.ts puts, compares, scans, deletes and watches', async () => {
+	const { lines } = await run(() => import('../examples/kv.js'));
+	expect(lines).toEqual([
+		'watched: entry * made user/1 Ada',
+		'watched: entry * made user/1 Grace',
+		"compared and put: { isDone: true, found: 'Ada' }",
+		'read: Grace',
+		'watched: entry * made user/2 Barbara',
+		"not done: { isDone: false, found: 'Barbara' }",
+		'scanned: user/1=Grace user/2=Barbara',
+		'watched: entry * made user/2 nothing',
+		'deleted: true false',
+	]);
+});
+
+it('examples/register.ts sets and compares', async () => {
+	const { lines } = await run(() => import('../examples/register.js'));
+	expect(lines).toEqual([
+		'held before: 0',
+		'held before: 5 so it was set',
+		'held before: 6 so it was not',
+		'linearizable: 6',
+		'stale, but the leader has applied what it acknowledged: 6',
+		// Followers may have been closed before they heard of the last commit.
+		expect.stringMatching(/^on all three: [056] [056] [056]$/),
+	]);
+});
+
+it('examples/counter.ts counts each increment once, also while the leader changes', async () => {
+	const { lines } = await run(() => import('../examples/counter.js'));
+	expect(lines).toEqual([
+		'one batch, all or nothing: [ 1, 1, 2, 3 ]',
+		'a thousand proposals in one turn: 1001',
+		'500 more while the leader changed: 503',
+	]);
+});
+
+it('examples/job-queue.ts leases by the time of the log', async () => {
+	const { lines } = await run(() => import('../examples/job-queue.js'));
+	expect(lines).toEqual([
+		'slow took sweep, quick took paint, another one null',
+		'quick is done: true',
+		"slow's lease is over: quick took sweep",
+		'slow is done: false',
+		'quick is done: true',
+		'jobs left: 0',
+	]);
+});
+
+const encode = (content: unknown) => new TextEncoder().encode(JSON.stringify(content));
+
+/** As much of a batch as the examples look at. */
+function batch(index: number, ...contents: unknown[]): BatchView {
+	const [count, lastIndex] = [contents.length, index + contents.length - 1];
+	const view = { index, count, lastIndex, entry: (i: number) => encode(contents[i]) };
+	return view as unknown as BatchView;
+}
+
+async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+	const all: Uint8Array[] = [];
+	for await (const chunk of chunks) all.push(chunk);
+	return all;
+}
+
+async function* handOut(chunks: readonly Uint8Array[]): AsyncIterable<Uint8Array> {
+	yield* chunks;
+}
+
+it('examples/level.ts keeps its state on disk, its index with it, and restores snapshots', async () => {
+	const { lines, exports } = await run(() => import('../examples/level.js'));
+	expect(lines).toEqual([
+		'a: 3 b: undefined',
+		'on disk is everything up to an index: true',
+		'a after a restart: 3',
+	]);
+	const { LevelMachine } = exports;
+	await inDirectory(async (directory) => {
+		const from = new LevelMachine(join(directory, 'from'));
+		expect(await from.open()).toBe(0);
+		const pairs = Array.from({ length: 2_500 }, (_, i) => [`k${i}`, `${i}`]);
+		await from.apply(batch(1, ...pairs, ['k0']));
+		const chunks = await gather(from.snapshot());
+		const to = new LevelMachine(join(directory, 'to'));
+		await to.open();
+		await to.apply(batch(1, ['gone', '1']));
+		await to.restore(handOut(chunks), 2_501);
+		await to.apply(batch(2_502, ['late', '1']));
+		const asked = async () =>
+			Promise.all(['k0', 'k2499', 'gone', 'late'].map((key) => to.query(key)));
+		const held = [undefined, '2499', undefined, '1'];
+		expect(await asked()).toEqual(held);
+		await to.close();
+		const again = new LevelMachine(join(directory, 'to'));
+		expect(await again.open()).toBe(2_502);
+		expect(await again.query('k2499')).toBe('2499');
+		expect(await gather(again.snapshot())).toHaveLength(3);
+		await Promise.all([from.close(), again.close()]);
+	});
+});
+
+async function inDirectory(use: (directory: string) => Promise<void>): Promise<void> {
+	const directory = mkdtempSync(join(tmpdir(), 'millrace-example-'));
+	try {
+		await use(directory);
+	} finally {
+		rmSync(directory, { recursive: true, force: true });
+	}
+}
+
+const hasSqlite = Number(process.versions.node.split('.')[0]) >= 22;
+
+it.skipIf(hasSqlite)('examples/sqlite.ts says what it needs, on Node 20', async () => {
+	const { lines } = await run(() => import('../examples/sqlite.js'));
+	expect(lines).toEqual([`node:sqlite needs Node 22.13 or later; this is ${process.version}`]);
+});
+
+it.skipIf(!hasSqlite)(
+	'examples/sqlite.ts runs, and restores snapshots (from Node 22.13 on)',
+	async () => {
+		const { lines, exports } = await run(() => import('../examples/sqlite.js'));
+		expect(lines).toEqual([
+			'withdrawn: { changes: 1 }',
+			"refused: { error: 'CHECK constraint failed: balance >= 0' }",
+			'after a restart: 6',
+		]);
+		await inDirectory(async (directory) => {
+			const make = (name: string) => new exports.SqliteMachine(join(directory, name));
+			const [from, to] = [make('from'), make('to')];
+			await Promise.all([from.open(), to.open()]);
+			from.apply(batch(1, ["INSERT INTO accounts VALUES ('ada', 1)"]));
+			to.apply(batch(1, ["INSERT INTO accounts VALUES ('gone', 1)"]));
+			await to.restore(handOut(await gather(from.snapshot())), 1);
+			expect(to.query(['SELECT group_concat(name) AS names FROM accounts'])).toEqual({
+				names: 'ada',
+			});
+			to.close();
+			from.close();
+			expect(await make('to').open()).toBe(1);
+		});
+	},
+);
 
 it('README.md quotes examples/embed.ts as it is', () => {
 	const blocks = [...read('README.md').matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);

@@ -199,7 +199,7 @@ describe('the tree', () => {
 			ENTRIES.includes(path) ||
 			path === 'src/cli/main.ts' ||
 			path === 'examples/maelstrom/main.ts' ||
-			/^bench\/micro\/|\.test\.ts$/.test(path);
+			/^bench\/micro\/|\.test\.ts$|\.d\.ts$/.test(path);
 		const used = new Set(written.flatMap(({ imports }) => imports.map(({ target }) => target)));
 		// A process is started by the path of its program.
 		const named = written.flatMap(({ path, code }) =>

@@ -6,7 +6,7 @@ import { LostQuorum } from '../replica/lost-quorum.js';
 import { everybodyIn } from '../replica/members.js';
 import { parseAddress } from '../replica/options.js';
 import { EXIT_INTERRUPTED, interruptible } from './interrupt.js';
-import { parse, peersOption, required, seconds } from './options.js';
+import { parse, peersOption, required, seconds, tlsOption } from './options.js';
 
 const AGAIN_MS = 500;
 
@@ -19,6 +19,7 @@ Usage: millrace recover --dir DIR [--peers LIST] [--force]
                      changed once: then its log has them
   --force            do it; without, it is only told what would be done
   --timeout SECONDS  how long the others have to answer (5)
+  --tls PREFIX       if the cluster is encrypted (see millrace certs): without it none of the others would answer
 
 Of all that are left it must be the one with the longest log: the others are asked, so leave those running that can. What
 it doesn't have is lost, acknowledged or not; all that it has is committed. It becomes the only voter; the others can't
@@ -35,6 +36,7 @@ export function optionsOf(argv: readonly string[]) {
 		peers: { type: 'string' },
 		force: { type: 'boolean', default: false },
 		timeout: { type: 'string', default: '5' },
+		tls: { type: 'string' },
 	} as const;
 	const { values } = parse(argv, options);
 	return {
@@ -42,6 +44,7 @@ export function optionsOf(argv: readonly string[]) {
 		peers: values.peers === undefined ? null : peersOption(values.peers),
 		force: values.force,
 		timeoutMs: Math.ceil(seconds('timeout', values.timeout) * 1000),
+		encryption: tlsOption(values.tls),
 	};
 }
 
@@ -90,14 +93,15 @@ function addressesOf(peers: Options['peers']) {
 /** Who is named in `--peers` is where it says. Who doesn't answer is asked again while there is time. */
 async function ask(
 	quorum: LostQuorum,
-	{ peers, timeoutMs }: Options,
+	{ peers, timeoutMs, encryption }: Options,
 	signal: AbortSignal,
 ): Promise<PeerReport[]> {
 	const others = quorum.others.map(({ id, address }) => [id, peers?.[id] ?? address] as const);
 	if (others.length === 0) return [];
 	const { cluster, group } = quorum.identity;
 	process.stderr.write(`asking ${listOf(others.map(([id]) => id))}\n`);
-	const client = connect({ peers: Object.fromEntries(others), cluster, group, timeoutMs });
+	const addresses = Object.fromEntries(others);
+	const client = connect({ peers: addresses, cluster, group, timeoutMs, ...encryption });
 	try {
 		for (const end = Date.now() + timeoutMs; ; await sleep(AGAIN_MS)) {
 			const reports = await client.status();

@@ -28,7 +28,7 @@ export class Child<C extends Calls<C>> {
 	/** Why no further answer will come. */
 	#gone: string | null = null;
 
-	/** @param module file name of a worker in this folder */
+	/** @param module a worker: its file name in this folder, or its URL */
 	constructor(name: string, module: string, lost: (error: BenchFailed) => void) {
 		this.name = name;
 		const path = fileURLToPath(new URL(module, import.meta.url));

@@ -27,12 +27,14 @@ interface Driving extends DriverCalls {
 export interface Build {
 	readonly engine: string;
 	readonly client: string;
+	/** The folder of the processes that open and drive them; ends with `/`. */
+	readonly workers: string;
 }
 
 /** The build that lies in the folder `dist`, a file URL that ends with `/`. */
 export function buildIn(dist: URL): Build {
 	const at = (path: string) => new URL(path, dist).href;
-	return { engine: at('src/index.js'), client: at('src/client/index.js') };
+	return { engine: at('src/index.js'), client: at('src/client/index.js'), workers: at('bench/') };
 }
 
 export const OWN_BUILD = buildIn(new URL('../', import.meta.url));
@@ -69,7 +71,7 @@ export class Engine implements Contender {
 		const peers = Object.fromEntries(ids.map((id, i) => [id, `127.0.0.1:${ports[i]}`]));
 		const replicas = ids.map((id) => ({ name: `replica ${id}`, dir: join(dir, `replica-${id}`) }));
 		const forked = replicas.map(({ name }) =>
-			children.fork<ReplicaCalls>(name, './replica-worker.js'),
+			children.fork<ReplicaCalls>(name, new URL('./replica-worker.js', build.workers).href),
 		);
 		const load = planLoad(options);
 		const setup = (i: number): ReplicaSetup => ({
@@ -86,7 +88,8 @@ export class Engine implements Contender {
 		const leader = await waitForLeader(forked);
 		let client: Child<ClientCalls> | null = null;
 		if (options.mode === 'client' || options.mode === 'client-single') {
-			client = children.fork<ClientCalls>('client', './client-worker.js');
+			const worker = new URL('./client-worker.js', build.workers).href;
+			client = children.fork<ClientCalls>('client', worker);
 			await client.ask('open', { peers, load, mode: options.mode, client: build.client });
 		}
 		return new Engine(replicas, forked, client, leader);

@@ -14,6 +14,7 @@ const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** What an engine is made of. */
 const SOURCES = ['src', 'native-free-io', 'schema'];
+const BUILT = [...SOURCES, 'bench'];
 
 export interface Commit {
 	readonly id: string;
@@ -49,10 +50,10 @@ async function complaining<T>(message: string, work: Promise<T>): Promise<T> {
 	}
 }
 
-/** A copy of what `npm run build` made: whoever builds meanwhile doesn't change what is measured. */
+/** A copy of what `npm run build` made, the bench's processes too: whoever builds meanwhile doesn't change what is measured. */
 export function copyOwnBuild(directory: string): Build {
 	mkdirSync(directory);
-	for (const folder of SOURCES) {
+	for (const folder of BUILT) {
 		cpSync(join(ROOT, 'dist', folder), join(directory, 'dist', folder), { recursive: true });
 	}
 	cpSync(join(ROOT, 'package.json'), join(directory, 'package.json'));

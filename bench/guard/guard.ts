@@ -81,7 +81,8 @@ class Guard {
 		const side = (of: string, build: Build): Side => ({ name: of, build, tally: new Tally() });
 		const own = copyOwnBuild(join(this.#builds, 'tree'));
 		const built = await buildCommit(commit, join(this.#builds, 'commit'), this.#abort.signal);
-		return [side('tree', own), side('commit', built)];
+		// Both are driven by the same load.
+		return [side('tree', own), side('commit', { ...built, workers: own.workers })];
 	}
 
 	async #compare(commit: Commit, tree: Side, base: Side): Promise<number> {

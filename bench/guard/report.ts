@@ -38,7 +38,7 @@ export function conclude(rounds: readonly (readonly Ratios[])[], least: number):
 
 export function formatConclusion(options: GuardOptions, comparison: Comparison): string {
 	const { commit, tree, base, conclusion } = comparison;
-	const { throughput, cpu, finding } = conclusion;
+	const { throughput, cpu } = conclusion;
 	const cpuOf = (tally: Tally) => tally.cpuSecondsPerMillionEntries.toFixed(3);
 	const p50 = (tally: Tally) => tally.latency.p50.toFixed(2);
 	const p99 = (tally: Tally) => tally.latency.p99.toFixed(2);
@@ -58,9 +58,14 @@ export function formatConclusion(options: GuardOptions, comparison: Comparison):
 		`load     ${describeLoad(options.load)}`,
 		`against  ${commit.id.slice(0, 10)} ${commit.subject} (${commit.why})`,
 		...table,
-		`verdict  ${finding}${finding === "can't tell" ? ' whether it is' : ''} by more than ${percent} %`,
+		`verdict  ${describeFinding(conclusion, percent)}`,
 		'',
 	].join('\n');
+}
+
+function describeFinding({ throughput, cpu }: Conclusion, percent: number): string {
+	if (throughput.finding !== "can't tell") return `${throughput.finding} by more than ${percent} %`;
+	return `can't tell whether it is worse by more than ${percent} %; by processor time an entry: ${cpu.finding}`;
 }
 
 function describe({ median, low, high }: Interval): string {

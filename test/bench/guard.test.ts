@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { confidence, judge, median } from '../../bench/confidence.js';
 import { parseGuardOptions } from '../../bench/guard/options.js';
-import { conclude } from '../../bench/guard/report.js';
+import { conclude, formatConclusion } from '../../bench/guard/report.js';
+import { Tally } from '../../bench/tally.js';
 
 /** Ratios around `ratio`: each round is off by its own few per cent, each pair by many more. */
 function measured(ratio: number, rounds: number, seed: number): number[][] {
@@ -68,6 +69,25 @@ describe("the guard's verdict", () => {
 		expect(conclude(pairs([0.7, 1.3], 1), 0.95).finding).toBe("can't tell");
 		expect(conclude(pairs([1, 1], 0.8), 0.95).finding).toBe('not worse');
 		expect(conclude(pairs([0.8, 0.8], 1), 0.95).finding).toBe('worse');
+	});
+});
+
+describe("the guard's report", () => {
+	it.each([
+		[[1, 1], 1, 'not worse by more than 5 %'],
+		[[0.8, 0.8], 1, 'worse by more than 5 %'],
+		[
+			[0.7, 1.3],
+			0.8,
+			"can't tell whether it is worse by more than 5 %; by processor time an entry: worse",
+		],
+	])('says of throughputs %j and processor time %d: %s', (throughputs, cpu, verdict) => {
+		const conclusion = conclude([throughputs.map((throughput) => ({ throughput, cpu }))], 0.95);
+		const commit = { id: '0123456789abcdef', subject: 'earlier', why: 'as asked' };
+		const tallies = { tree: new Tally(), base: new Tally() };
+		const text = formatConclusion(parseGuardOptions([]), { commit, ...tallies, conclusion });
+		expect(text).toContain('against  0123456789 earlier (as asked)\n');
+		expect(text).toContain(`verdict  ${verdict}\n`);
 	});
 });
 

@@ -13,7 +13,7 @@ const PROGRAM = fileURLToPath(new URL('../../dist/examples/maelstrom/main.js', i
 const NODES = ['n1', 'n2', 'n3'];
 const CLIENTS = 6;
 const KEYS = 3;
-const RUN_MS = 8_000;
+const RUN_MS = 6_000;
 /** One cut, or none, after the other. */
 const CUT_MS = 1_100;
 const READY_MS = 20_000;

@@ -27,6 +27,8 @@ export const Purpose = {
 	peer: 1,
 	/** The dialler is a client. */
 	client: 2,
+	/** The dialler is a host of many groups: streams of them follow (`src/host`). */
+	host: 3,
 } as const;
 export type Purpose = (typeof Purpose)[keyof typeof Purpose];
 
@@ -109,6 +111,8 @@ export function readHello(
 		readonly group: number;
 		readonly id: number;
 		readonly versions?: Versions;
+		/** Only a host is welcome; else none is. */
+		readonly isHost?: boolean;
 	},
 ): Greeting | string {
 	const message: MessageNumbers = emptyMessage(0);
@@ -126,7 +130,9 @@ export function readHello(
 		return `it wants replica ${message.to}, and this is ${expected.id}`;
 	}
 	const purpose = message.hintIndex;
-	if (purpose !== Purpose.peer && purpose !== Purpose.client) return `unknown purpose ${purpose}`;
+	const isHost = purpose === Purpose.host;
+	const isKnown = isHost || purpose === Purpose.peer || purpose === Purpose.client;
+	if (!isKnown || isHost !== (expected.isHost ?? false)) return `unknown purpose ${purpose}`;
 	const address = messageBody(memory, at);
 	if (address.length > ADDRESS_BYTES_MAX) return 'its address is too long';
 	return {

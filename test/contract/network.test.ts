@@ -1,7 +1,9 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { Body } from '../../examples/maelstrom/messages.js';
 import { MaelstromNetwork } from '../../examples/maelstrom/network.js';
-import { NativeNetwork, TlsNetwork } from '../../native-free-io/index.js';
+import { NativeClock, NativeNetwork, TlsNetwork } from '../../native-free-io/index.js';
+import { MuxNetwork } from '../../src/host/mux-network.js';
+import type { Clock, Network } from '../../src/io.js';
 import { TestCertificates } from '../native-free-io/certificates.js';
 import { World } from '../simulation/world.js';
 import { networkContract } from './network.js';
@@ -44,3 +46,25 @@ networkContract('on messages, in the example for Maelstrom', () => {
 	for (const node of ['n1', 'n2']) networks.set(node, new MaelstromNetwork(node, send(node)));
 	return { listening: networks.get('n1')!, dialling: networks.get('n2')!, host: 'n1' };
 });
+/** The streams of one group of a host. */
+function streamsOver(network: Network, clock: Clock): Network {
+	const log = () => {};
+	const options = { network, clock, cluster: 1, silenceMs: 1000, strangersMax: 16, log };
+	return new MuxNetwork(options).forGroup(7);
+}
+
+networkContract('streams over native', () => {
+	const own = () => streamsOver(new NativeNetwork(), new NativeClock());
+	return { listening: own(), dialling: own(), host: '127.0.0.1' };
+});
+
+for (const seed of [1, 2])
+	networkContract(`streams over simulated, seed ${seed}`, () => {
+		const world = new World(seed);
+		world.scheduler.runFree();
+		const own = (name: string) => {
+			const doors = world.machine(name).start();
+			return streamsOver(doors.network, doors.clock);
+		};
+		return { listening: own('a'), dialling: own('b'), host: 'a' };
+	});

@@ -5,6 +5,7 @@
  * needs from you, and `errors.ts` for everything that can go wrong.
  */
 import { nativeDoors } from '../native-free-io/index.js';
+import { Host, type HostOptions } from './host/host.js';
 import type { BackupInfo, RestoreOptions } from './replica/backup.js';
 import * as backups from './replica/backup.js';
 import { open } from './replica/open.js';
@@ -15,7 +16,24 @@ export { nativeDoors } from '../native-free-io/index.js';
 export * from './errors.js';
 export { BatchView } from './format/batch-view.js';
 export type { PackedEntries } from './format/batch-writer.js';
-export type { Address, Clock, Connection, Disk, Doors, Network, Random, TlsFiles } from './io.js';
+export type { GroupOptions, Host, HostOptions } from './host/host.js';
+export type {
+	Address,
+	Address,
+	Clock,
+	Clock,
+	Connection,
+	Connection,
+	Disk,
+	Disk,
+	Doors,
+	Doors,
+	Network,
+	Network,
+	Random,
+	Random,
+	TlsFiles,
+} from './io.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export type { Recording } from './profile/columns.js';
 export { type ProfileReport, reportOf as profileReport } from './profile/report.js';
@@ -54,4 +72,10 @@ export function backUpDirectory(
  * `DirectoryLocked`, `WrongDirectory`, `Corruption`, `DiskError`, `AddressInUse`, `StateMachineFailed`. */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
 	return open(options, options.doors ?? nativeDoors(options.tls));
+}
+
+/** Opens a host of many groups: takes its directory, makes its disk whole, and listens. Its groups are opened one by one:
+ * `host.openGroup`. Errors: `BadOption`, `DirectoryLocked`, `Corruption`, `DiskError`, `AddressInUse`. */
+export function openHost(options: HostOptions): Promise<Host> {
+	return Host.open(options, options.doors ?? nativeDoors());
 }

@@ -12,7 +12,8 @@ vi.mock('millrace', async (importOriginal) => {
 	const peers = await freePeers(3);
 	const openReplica: typeof actual.openReplica = (options) =>
 		actual.openReplica({ ...options, peers });
-	return { ...actual, openReplica };
+	const openHost: typeof actual.openHost = (options) => actual.openHost({ ...options, peers });
+	return { ...actual, openReplica, openHost };
 });
 
 function read(path: string): string {
@@ -40,6 +41,11 @@ async function run<Exports>(
 it('examples/embed.ts runs and prints what it replicated', async () => {
 	const { lines } = await run(() => import('../examples/embed.js'));
 	expect(lines).toEqual([expect.stringMatching(/^entry \d+ made the sum 42; a read says 42$/)]);
+});
+
+it('examples/host.ts runs and prints what its groups replicated', async () => {
+	const { lines } = await run(() => import('../examples/host.js'));
+	expect(lines).toEqual(['4 groups say 42, 42, 42, 42']);
 });
 
 it('examples/kv.ts puts, compares, scans, deletes and watches', async () => {

@@ -53,6 +53,14 @@ export class MuxNetwork {
 		};
 	}
 
+	/** Listens there as long as this isn't closed, with groups or without. */
+	hold(address: Address): Promise<Listener> {
+		const none = -1;
+		return this.#listen(none, address, () => {
+			throw new ProtocolError('no connection is of no group');
+		});
+	}
+
 	/** Connections between hosts, in both directions. */
 	get linkCount(): number {
 		let count = this.#links.size;

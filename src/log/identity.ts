@@ -11,6 +11,8 @@ export interface Identity {
 	readonly cluster: string;
 	readonly replica: number;
 	readonly group: number;
+	/** It is written through the journal of a host, and can't be opened without. Default: it isn't. */
+	readonly host?: boolean;
 }
 
 /** Makes the directory bear this identity, or makes sure that it already does. One that bears it from now on is on
@@ -57,7 +59,8 @@ export async function writeIdentity(
 export async function readIdentity(disk: Disk, directory: string): Promise<Identity> {
 	const bytes = await disk.readSmall(`${directory}/${FILE_NAME}`);
 	if (bytes === null) throw new WrongDirectory(directory, `has no ${FILE_NAME}`);
-	const { format, cluster, replica, group } = parse(directory, bytes);
+	const { format, cluster, replica, group, host } = parse(directory, bytes);
+	if (host === true) throw new WrongDirectory(directory, 'is a group’s of a host: ask that');
 	const isWhole =
 		typeof cluster === 'string' && typeof replica === 'number' && typeof group === 'number';
 	if (format !== FORMAT || !isWhole) throw new WrongDirectory(directory, `${FILE_NAME} is damaged`);
@@ -70,6 +73,10 @@ function requireSame(directory: string, bytes: Uint8Array, identity: Identity): 
 	if (!Number.isInteger(format) || (format as number) < 1)
 		throw new WrongDirectory(directory, `${FILE_NAME} is damaged`);
 	if ((format as number) > FORMAT) throw new NewerFormat(directory, format as number, FORMAT);
+	if ((found.host ?? false) !== (identity.host ?? false)) {
+		const why = found.host ? 'is a group’s of a host: open it with that' : 'is of no host';
+		throw new WrongDirectory(directory, why);
+	}
 	for (const field of ['cluster', 'replica', 'group'] as const) {
 		if (found[field] !== identity[field]) {
 			throw new WrongDirectory(

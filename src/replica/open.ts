@@ -71,6 +71,7 @@ export interface ReplicaParts {
  * Errors: `BadOption`, `DirectoryLocked`, `WrongDirectory`, `Corruption`, `DiskError`, `AddressInUse`,
  * `StateMachineFailed`.
  *
+ * `host`: it is one of many groups, on doors that they share.
  * For tests: `inspect` is shown everything when the log is recovered and before the first step, and `versions` are what a
  * program of another time may understand.
  */
@@ -79,8 +80,9 @@ export async function open(
 	doors: Doors,
 	inspect: (parts: ReplicaParts) => void = () => {},
 	versions = VERSIONS,
+	host: Pick<Settings, 'isHosted'> = { isHosted: false },
 ): Promise<Replica> {
-	const settings = settingsOf(options, versions);
+	const settings = { ...settingsOf(options, versions), ...host };
 	await doors.disk.makeDirectory(settings.directory);
 	const lock = await doors.disk.lock(settings.directory);
 	try {
@@ -93,8 +95,11 @@ export async function open(
 }
 
 /** @returns whether this replica joins: who did so once isn't one of those that it is told of, whatever it is told later */
-function claim({ id, group, cluster, directory, isJoining }: Settings, { disk }: Doors) {
-	const identity = { cluster, replica: id, group };
+function claim(
+	{ id, group, cluster, directory, isJoining, isHosted }: Settings,
+	{ disk }: Doors,
+): Promise<boolean> {
+	const identity = { cluster, replica: id, group, ...(isHosted && { host: true }) };
 	return claimIdentity(disk, directory, identity, isJoining).then((joins) => joins || isJoining);
 }
 

@@ -28,6 +28,8 @@ export interface Settings {
 	readonly leaseDriftMax: number | null;
 	readonly limits: Limits;
 	readonly versions: Versions;
+	/** It shares its doors with other groups: who is silent they know, and an idle group may rest. */
+	readonly isHosted: boolean;
 }
 
 /** Reads `host:port`, `[v6]:port`. Errors: `BadOption`. */
@@ -107,6 +109,7 @@ export function settingsOf(options: ReplicaOptions, versions = VERSIONS): Settin
 		leaseDriftMax,
 		limits,
 		versions,
+		isHosted: false,
 	};
 }
 

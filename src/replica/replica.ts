@@ -423,6 +423,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 			await machine.close?.();
 		} finally {
 			await lock.release();
+			this.emit('closed');
 		}
 	}
 }

@@ -60,7 +60,10 @@ export class Roster {
 		const { raft, doors, settings } = this.#parts;
 		// Who leads is answered by all, and so is who asks for votes; who has no leader soon asks.
 		const expectsAnswers = () => raft.role !== Role.follower || raft.leader === 0;
-		this.#silence = new SilenceWatch(doors.clock, settings.electionTimeoutMs, expectsAnswers);
+		const { electionTimeoutMs, isHosted } = settings;
+		if (!isHosted) {
+			this.#silence = new SilenceWatch(doors.clock, electionTimeoutMs, expectsAnswers);
+		}
 		this.#isConnecting = true;
 		this.update();
 	}

@@ -270,6 +270,8 @@ export interface MembersStatus extends Members {
 export interface ReplicaEvents {
 	role: [status: { role: RoleName; term: number; leader: number }];
 	stopped: [error: Error];
+	/** It has let go of everything. */
+	closed: [];
 	/** A peer needs entries that are compacted. If the state machine has snapshots, it is sent one. */
 	'peer-behind': [peer: number];
 	/** A snapshot that was taken here is durable. */

@@ -17,23 +17,7 @@ export * from './errors.js';
 export { BatchView } from './format/batch-view.js';
 export type { PackedEntries } from './format/batch-writer.js';
 export type { GroupOptions, Host, HostOptions } from './host/host.js';
-export type {
-	Address,
-	Address,
-	Clock,
-	Clock,
-	Connection,
-	Connection,
-	Disk,
-	Disk,
-	Doors,
-	Doors,
-	Network,
-	Network,
-	Random,
-	Random,
-	TlsFiles,
-} from './io.js';
+export type { Address, Clock, Connection, Disk, Doors, Network, Random, TlsFiles } from './io.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export type { Recording } from './profile/columns.js';
 export { type ProfileReport, reportOf as profileReport } from './profile/report.js';
@@ -77,5 +61,5 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
 /** Opens a host of many groups: takes its directory, makes its disk whole, and listens. Its groups are opened one by one:
  * `host.openGroup`. Errors: `BadOption`, `DirectoryLocked`, `Corruption`, `DiskError`, `AddressInUse`. */
 export function openHost(options: HostOptions): Promise<Host> {
-	return Host.open(options, options.doors ?? nativeDoors());
+	return Host.open(options, options.doors ?? nativeDoors(options.tls));
 }

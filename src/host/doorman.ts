@@ -53,6 +53,10 @@ export class Doorman implements ConnectionHandler, Connection {
 		this.remote = connection.remote;
 	}
 
+	get isClientOnly(): boolean {
+		return this.#connection.isClientOnly === true;
+	}
+
 	// ---- For the real connection
 
 	opened(): void {
@@ -118,10 +122,11 @@ export class Doorman implements ConnectionHandler, Connection {
 		readMessage(this.#stage, 0, message);
 		if (message.kind !== MessageFrameKind.hello)
 			return this.refuse('the first frame is not a hello');
-		const take =
-			message.hintIndex === Purpose.host
-				? (connection: Connection) => this.#doors.host(connection)
-				: this.#doors.group(message.group);
+		const isHost = message.hintIndex === Purpose.host;
+		if (isHost && this.isClientOnly) return this.refuse('its certificate is a client’s');
+		const take = isHost
+			? (connection: Connection) => this.#doors.host(connection)
+			: this.#doors.group(message.group);
 		if (take === null) return this.refuse(`group ${message.group} is not here`);
 		this.#forget();
 		this.#handler = take(this);

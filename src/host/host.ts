@@ -39,7 +39,7 @@ export const GROUP_LIMITS: Limits = {
 export interface HostOptions
 	extends Pick<
 		ReplicaOptions,
-		'id' | 'dir' | 'cluster' | 'electionTimeoutMs' | 'heartbeatMs' | 'log' | 'doors'
+		'id' | 'dir' | 'cluster' | 'electionTimeoutMs' | 'heartbeatMs' | 'log' | 'tls' | 'doors'
 	> {
 	/** Address (`host:port`) of every host by id, this one included. */
 	readonly peers: Readonly<Record<number, string>>;

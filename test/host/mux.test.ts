@@ -3,7 +3,7 @@ import { Memory } from '../../src/format/memory.js';
 import { MuxKind, writeMuxHead } from '../../src/host/mux-frames.js';
 import { MuxNetwork } from '../../src/host/mux-network.js';
 import { STREAM_WINDOW_BYTES } from '../../src/host/mux-stream.js';
-import type { Address, Connection } from '../../src/io.js';
+import type { Address, Connection, Network } from '../../src/io.js';
 import { HELLO_BYTES, type Hello, Purpose, writeHello } from '../../src/transport/hello.js';
 import { pattern } from '../contract/bytes.js';
 import { Recorder } from '../contract/network-recorder.js';
@@ -62,6 +62,15 @@ function hello(change: Partial<Hello> = {}): Uint8Array {
 	return memory.bytes;
 }
 
+/** All who come have proven to be clients. */
+function withCertificate(network: Network): Network {
+	const clientOnly = (connection: Connection) => Object.assign(connection, { isClientOnly: true });
+	return {
+		dial: (to, open) => network.dial(to, open),
+		listen: (at, accept) => network.listen(at, (connection) => accept(clientOnly(connection))),
+	};
+}
+
 beforeEach(async () => {
 	world = new World('mux');
 	lines = [];
@@ -94,7 +103,10 @@ describe('streams of two hosts', () => {
 		await world.complete(Promise.all([silent.is('opened'), other.is('opened')]));
 		accepted[0]!.connection.pause();
 		let done = 0;
-		for (let i = 0; i < 100; i++) void silent.send(pattern(65_536, i)).then(() => (done += 1));
+		const count = () => {
+			done += 1;
+		};
+		for (let i = 0; i < 100; i++) void silent.send(pattern(65_536, i)).then(count);
 		await world.complete(other.send(pattern(3_000_000, 1)));
 		await world.complete(accepted[1]!.has(3_000_000));
 		expect(done * 65_536).toBeLessThanOrEqual(STREAM_WINDOW_BYTES);
@@ -159,6 +171,16 @@ describe('rule 31: closed with a reason, while others go on', () => {
 		expect(lines).toEqual([expect.stringMatching(why)]);
 		await world.complete(bystander.send(pattern(10, 1)));
 		await world.complete(accepted[0]!.has(10));
+	});
+
+	test('a host with the certificate of a client', async () => {
+		const doors = { ...a, network: withCertificate(a.network) };
+		const own = mux({ ...doors, process: a.process, random: a.random }).forGroup(3);
+		const at = await world.complete(own.listen({ host: 'a', port: 0 }, (one) => new Recorder(one)));
+		address = at.address;
+		const stranger = raw(hello());
+		await world.complete(stranger.is('closed'));
+		expect(lines).toEqual([expect.stringMatching(/certificate is a client’s/)]);
 	});
 
 	test('more data than was granted, in frames that each are small enough', async () => {

@@ -38,6 +38,17 @@ export class HeldSnapshot {
 		return this.#file.read(into, offset);
 	}
 
+	/** Reads all of it. @returns what is damaged by now; null if it is whole. Errors: `DiskError`. */
+	async damage(): Promise<Corruption | null> {
+		try {
+			await new SnapshotReader(this.#file).verify();
+			return null;
+		} catch (error) {
+			if (error instanceof Corruption) return error;
+			throw error;
+		}
+	}
+
 	release(): Promise<void> {
 		return this.#file.close();
 	}

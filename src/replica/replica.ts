@@ -8,6 +8,7 @@ import { Role } from '../raft/types.js';
 import { administer } from './admin.js';
 import { Admission } from './admission.js';
 import type { ClientBackend, ClientService } from './client-service.js';
+import { FullDisk } from './full-disk.js';
 import { Handover } from './handover.js';
 import type { BatchRun } from './log-cursor.js';
 import type { LoopEvents } from './loop-parts.js';
@@ -45,6 +46,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	readonly #reader: Reader;
 	readonly #handover: Handover;
 	readonly #transfers: Transfers;
+	readonly #fullDisk: FullDisk;
 	readonly #memberChanges: MemberChanges;
 	readonly #clients = new Set<ClientService>();
 	/** Null unless it began on probation. */
@@ -61,6 +63,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.#proposer = new Proposer(parts, () => this.#stopped, mayWait);
 		this.#handover = new Handover(parts, () => this.#proposer.roomMayBe());
 		this.#transfers = new Transfers(parts);
+		this.#fullDisk = new FullDisk(parts);
 		this.#reader = new Reader(parts, () => this.#stopped);
 		this.#memberChanges = new MemberChanges({
 			raft: parts.raft,
@@ -318,6 +321,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		const { roster } = this.#parts;
 		if (roster.isUnsettled) roster.update();
 		this.#memberChanges.tick();
+		this.#fullDisk.tick();
 	}
 
 	leadershipLost(successor: number): void {

@@ -71,6 +71,7 @@ export function newSender(
 		term: () => raft.term,
 		compacted: () => raft.compacted,
 		wantFull: () => snapshots.wantFull() !== null,
+		isWhole: (held) => snapshots.isWhole(held),
 		// A slow stream is not one of bursts.
 		chunkBytes: Math.min(chunkBytes, Math.max(CHUNK_BYTES_MIN, Math.floor(bytesPerSecond / 8))),
 		windowBytes,

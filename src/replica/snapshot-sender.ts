@@ -19,6 +19,8 @@ export interface SnapshotSource {
 	readonly compacted: () => number;
 	/** Asks for a snapshot with the state. @returns whether the latest is one */
 	readonly wantFull: () => boolean;
+	/** Reads all of the file again: is it still what was verified once? If not, another one is taken. */
+	readonly isWhole: (held: HeldSnapshot) => Promise<boolean>;
 	/** The longest body of one frame, and what may be sent and not yet written there. */
 	readonly chunkBytes: number;
 	readonly windowBytes: number;
@@ -43,6 +45,8 @@ export class SnapshotSender {
 	#isReading = false;
 	/** The peer has answered the offer. */
 	#isTaken = false;
+	/** The peer had all of it, and wants it again: until it is clear why, nothing is sent. */
+	#isDoubted = false;
 	/** The next byte to send; the peer has written all before `#written`. */
 	#offset = 0;
 	#written = 0;
@@ -83,6 +87,7 @@ export class SnapshotSender {
 		// What lies behind this one is gone: the peer could not go on from there.
 		if (this.#held !== null && this.index < compacted()) this.stop();
 		if (this.#held === null) return this.#open();
+		if (this.#isDoubted) return;
 		if (clock.now() - this.#askedAt >= PATIENCE_MS) this.#offer(outbound);
 		if (this.#isTaken) this.#send(outbound, this.#held);
 	}
@@ -95,6 +100,7 @@ export class SnapshotSender {
 		const held = this.#held;
 		this.#held = null;
 		this.#isReading = false;
+		this.#isDoubted = false;
 		held?.release().catch((error: Error) => this.#source.fail(error));
 	}
 
@@ -108,10 +114,18 @@ export class SnapshotSender {
 
 	/** The peer says how much it has; `rejected`: it wants to go on from there. */
 	answered({ index, context, hintIndex, rejected }: Message): void {
-		const snapshot = this.#held?.snapshot;
-		if (snapshot === undefined || snapshot.index !== index || snapshot.identity !== context) return;
+		const held = this.#held;
+		const snapshot = held?.snapshot;
+		if (
+			held === null ||
+			snapshot === undefined ||
+			snapshot.index !== index ||
+			snapshot.identity !== context
+		)
+			return;
 		if (hintIndex > snapshot.bytes) return;
 		this.#askedAt = this.#source.clock.now();
+		if (this.#written === snapshot.bytes && hintIndex < snapshot.bytes) this.#doubt(held);
 		this.#written = hintIndex;
 		if (rejected) {
 			this.#isTaken = true;
@@ -141,6 +155,24 @@ export class SnapshotSender {
 			(error: Error) => {
 				this.#isOpening = false;
 				fail(error);
+			},
+		);
+	}
+
+	/** What the peer had all of was of no use to it: the file may have rotted here. */
+	#doubt(held: HeldSnapshot): void {
+		const { isWhole, wake, fail } = this.#source;
+		this.#isDoubted = true;
+		isWhole(held).then(
+			(isGood) => {
+				if (this.#held !== held) return;
+				if (isGood) this.#isDoubted = false;
+				else this.stop();
+				wake();
+			},
+			(error: Error) => {
+				// It was let go of in the meantime.
+				if (this.#held === held) fail(error);
 			},
 		);
 	}

@@ -1,7 +1,7 @@
 import { isNoSpace, StateMachineFailed, Stopped, TooLarge } from '../errors.js';
 import type { Clock } from '../io.js';
 import type { Log } from '../log/log.js';
-import type { SnapshotStore } from '../log/snapshot-store.js';
+import type { HeldSnapshot, SnapshotStore } from '../log/snapshot-store.js';
 import type { SnapshotHead, StoredSnapshot } from '../log/snapshot-types.js';
 import type { SnapshotWriter } from '../log/snapshot-writer.js';
 import type { Applier } from './applier.js';
@@ -56,6 +56,8 @@ export class Snapshots {
 	/** What the log had written up to the end of the latest snapshot, about. */
 	#writtenBytes: number;
 	#isFullWanted = false;
+	/** Identity of a snapshot whose file has rotted since it was verified; 0 = none. */
+	#rotten = 0;
 	#waiters: Waiter[] = [];
 	#taking: Promise<void> | null = null;
 	#writer: SnapshotWriter | null = null;
@@ -74,6 +76,11 @@ export class Snapshots {
 		return this.#parts.store.latest;
 	}
 
+	/** The latest, unless it is known to have rotted. */
+	get #whole(): StoredSnapshot | null {
+		return this.latest?.identity === this.#rotten ? null : this.latest;
+	}
+
 	/** Bytes of the snapshot that is being written; null if none is. */
 	get takenBytes(): number | null {
 		return this.#taking === null ? null : (this.#writer?.bytes ?? 0);
@@ -82,7 +89,7 @@ export class Snapshots {
 	/** Up to here the log may be dropped, as far as snapshots are concerned: a state machine without them has its own
 	 * reasons (`retainBytes`). */
 	get coveredIndex(): number {
-		return this.#isAble ? (this.latest?.index ?? 0) : Number.POSITIVE_INFINITY;
+		return this.#isAble ? (this.#whole?.index ?? 0) : Number.POSITIVE_INFINITY;
 	}
 
 	/** Once in each turn, when nothing is being applied: begins a snapshot if one is due or wanted. */
@@ -100,13 +107,29 @@ export class Snapshots {
 
 	/** A follower needs the state. @returns the latest snapshot if it has that; else one is begun */
 	wantFull(): StoredSnapshot | null {
-		const { latest } = this;
-		if (latest?.isFull === true) return latest;
+		const whole = this.#whole;
+		if (whole?.isFull === true) return whole;
 		if (this.#isAble && !this.#isFullWanted) {
 			this.#isFullWanted = true;
 			this.#parts.events.wake();
 		}
 		return null;
+	}
+
+	/**
+	 * A follower had no use for what it was sent. If the file has rotted since it was verified, it is no good any more, for
+	 * dropping log either, and a fresh one is taken.
+	 * @returns whether it is whole. Errors: `DiskError`
+	 */
+	async isWhole(held: HeldSnapshot): Promise<boolean> {
+		const damage = await held.damage();
+		const { identity } = held.snapshot;
+		if (damage !== null && this.#whole?.identity === identity) {
+			this.#rotten = identity;
+			this.#parts.events.log(`${damage.message}: a fresh snapshot takes its place`);
+			this.wantFull();
+		}
+		return damage === null;
 	}
 
 	/** Takes one now. Resolves once it is durable. */
@@ -156,8 +179,8 @@ export class Snapshots {
 
 	/** Nothing was applied since the latest, or that is ahead: it came from a leader. */
 	#isEnough(applied: number): boolean {
-		const { latest } = this;
-		return latest !== null && latest.index >= applied && (latest.isFull || !this.#isFullWanted);
+		const whole = this.#whole;
+		return whole !== null && whole.index >= applied && (whole.isFull || !this.#isFullWanted);
 	}
 
 	#settle(latest: StoredSnapshot): void {

@@ -2,6 +2,7 @@ import { type Mutant, mutant, seeds, tests } from './mutant.js';
 
 const SNAPSHOTS = 'test/raft/snapshots.test.ts';
 
+const DAMAGE = 'test/replica/snapshot-damage.test.ts';
 const REPLICA = 'test/replica/snapshots.test.ts';
 
 const APPLIER = 'src/replica/applier.ts';
@@ -14,6 +15,23 @@ const LOG = 'src/raft/log.ts';
 
 /** What snapshots must not break. */
 export const snapshotMutants: readonly Mutant[] = [
+	// ---- A file that rots
+	mutant(
+		'rotten-snapshot-is-sent-for-ever',
+		[13, 23],
+		SENDER,
+		'if (this.#written === snapshot.bytes && hintIndex < snapshot.bytes) this.#doubt(held);',
+		'',
+		tests(DAMAGE, /of the leader, since it was verified/),
+	),
+	mutant(
+		'rotten-snapshot-is-the-latest',
+		[13, 23],
+		TAKING,
+		'return this.latest?.identity === this.#rotten ? null : this.latest;',
+		'return this.latest;',
+		tests(DAMAGE, /of the leader, since it was verified/),
+	),
 	// ---- The core
 	mutant(
 		'snapshot-keeps-a-conflict',

@@ -6,6 +6,9 @@ const BALLOT = 'src/raft/ballot.ts';
 const CORE = 'src/raft/transfer.ts';
 const RAFT = 'src/raft/raft.ts';
 
+const FULL_DISK = 'src/replica/full-disk.ts';
+const FULL_DISK_TEST = 'test/replica/full-disk.test.ts';
+
 /** Handing leadership over: rules 9, 10 and 24, where a message asks to go round them, and the bound of its pause. */
 export const transferMutants: readonly Mutant[] = [
 	mutant(
@@ -71,5 +74,21 @@ export const transferMutants: readonly Mutant[] = [
 		'return target.state === ProgressState.replicate && target.next > this.#log.lastIndex;',
 		'return target.state === ProgressState.replicate;',
 		tests(TRANSFER, /goes on with proposals until/),
+	),
+	mutant(
+		'full-leader-stays',
+		28,
+		FULL_DISK,
+		'if (loop.transfer(0)) logLine(',
+		'if (now < 0) logLine(',
+		tests(FULL_DISK_TEST, /makes way for one that has room/),
+	),
+	mutant(
+		'full-disks-pass-leadership-round',
+		28,
+		FULL_DISK,
+		'const PAUSE_TIMEOUTS = 20;',
+		'const PAUSE_TIMEOUTS = 1;',
+		tests(FULL_DISK_TEST, /does not go round and round/),
 	),
 ];

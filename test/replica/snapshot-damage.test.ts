@@ -17,9 +17,11 @@ async function crashed(seed: string, retainBytes: number) {
 	};
 	const small = await SmallWorld.open(seed, 3, options);
 	const leader = await small.leader();
-	for (let n = 1; n <= 400; n++) {
-		await small.world.complete(leader.replica.propose(numbered(n, KIB)));
-	}
+	const propose = async (first: number, last: number) => {
+		for (let n = first; n <= last; n++)
+			await small.world.complete(leader.replica.propose(numbered(n, KIB)));
+	};
+	await propose(1, 400);
 	await small.world.run(500);
 	const follower = small.nodes.find((node) => node !== leader)!;
 	follower.machine.crash();
@@ -27,6 +29,17 @@ async function crashed(seed: string, retainBytes: number) {
 	return {
 		follower,
 		lines,
+		propose,
+		/** Flips a bit in the newest snapshot of the leader, which goes on. @returns the leader */
+		damageOf: async () => {
+			await small.world.complete(leader.replica.snapshot());
+			const { disk } = leader.machine;
+			const name = disk.fileSystem
+				.list('/data/snapshots')
+				.findLast((each) => each.endsWith('.mrs'));
+			disk.flipBit(`/data/snapshots/${name}`, 1500, 2);
+			return leader;
+		},
 		/** Flips a bit in the oldest segment, or the newest snapshot. */
 		damage: (where: string, at: number) => {
 			const path = `/data/${where}`;
@@ -37,14 +50,14 @@ async function crashed(seed: string, retainBytes: number) {
 			follower.machine.disk.flipBit(`${path}/${name}`, at, 2);
 		},
 		/** Starts it again, and waits until it has everything and is a voter. */
-		back: async (): Promise<Node> => {
+		back: async (last = 400): Promise<Node> => {
 			const { id } = follower;
 			const node = await small.start(id, options(id));
 			small.nodes[id - 1] = node;
 			const isThere = () =>
-				machines.get(id)!.numbers.length >= 400 && node.replica.status().standing === 'voter';
+				machines.get(id)!.numbers.length >= last && node.replica.status().standing === 'voter';
 			await small.until('it has everything', isThere);
-			expect(machines.get(id)!.numbers).toEqual(Array.from({ length: 400 }, (_, i) => i + 1));
+			expect(machines.get(id)!.numbers).toEqual(Array.from({ length: last }, (_, i) => i + 1));
 			return node;
 		},
 	};
@@ -72,4 +85,19 @@ it('to a snapshot behind which the log begins: it fetches all from its peers, on
 	damage('snapshots', 150);
 	await back();
 	expect(lines.filter((line) => line.includes('will be fetched from the peers'))).toHaveLength(1);
+});
+
+it('of the leader, since it was verified: a follower finds out, and is sent a fresh one', async () => {
+	const { follower, lines, back, damageOf, propose } = await crashed('rotten', 0);
+	await propose(401, 800);
+	const leader = await damageOf();
+	const { identity } = leader.parts.store.latest!;
+	await back(800);
+	expect(lines.join('\n')).toMatch(
+		/snapshot-\d+-\d+\.mrs: damaged at byte .*: a fresh snapshot takes its place/,
+	);
+	expect(lines.filter((line) => line.includes('is no use'))).toHaveLength(1);
+	expect(leader.parts.store.latest!.identity).not.toBe(identity);
+	expect(follower.id).not.toBe(leader.id);
+	expect(leader.replica.stopped).toBeNull();
 });

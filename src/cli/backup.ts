@@ -3,9 +3,8 @@ import { backupFromAddress, connect, type FetchedBackup, type TakeRange } from '
 import { BadOption } from '../errors.js';
 import { backUpDirectory } from '../index.js';
 import { BackupFile } from '../log/backup-file.js';
-import { EXIT_INTERRUPTED, interruptible } from './interrupt.js';
 import { clusterOptions, parse, required } from './options.js';
-import { Progress, size, thousands } from './progress.js';
+import { type OnBytes, size, thousands, withBytesShown } from './progress.js';
 
 export const help = `millrace backup: a snapshot of a replica, in one file
 
@@ -50,41 +49,21 @@ export function optionsOf(argv: readonly string[]) {
 type Options = ReturnType<typeof optionsOf>;
 
 export async function run(argv: readonly string[]): Promise<number> {
-	const options = optionsOf(argv);
-	return await interruptible(async (signal) => {
-		const work = { bytes: 0, bytesTotal: null as number | null, entries: null };
-		const progress = new Progress(() => work);
-		const onProgress = (bytes: number, total: number): void => {
-			work.bytes = bytes;
-			work.bytesTotal = total;
-			signal.throwIfAborted();
-		};
-		try {
-			const { index, bytes, replica } =
-				options.dir === undefined
-					? await fetch(options, onProgress, signal)
-					: {
-							...(await backUpDirectory({ file: options.to, dir: options.dir, onProgress })),
-							replica: null,
-						};
-			progress.end();
-			const { seconds } = progress;
-			process.stdout.write(
-				`${options.to}: ${replica === null ? '' : `of replica ${replica}, `}everything up to index ${index}, ${size(bytes)}, verified (${thousands(seconds * 1000)} ms)\n`,
-			);
-			return 0;
-		} catch (error) {
-			if (signal.aborted) return EXIT_INTERRUPTED;
-			throw error;
-		} finally {
-			progress.end();
-		}
+	const { dir, to, ...source } = optionsOf(argv);
+	return await withBytesShown(async (onProgress, signal) => {
+		const { index, bytes, replica } =
+			dir === undefined
+				? await fetch({ dir, to, ...source }, onProgress, signal)
+				: { ...(await backUpDirectory({ file: to, dir, onProgress })), replica: null };
+		const whose = replica === null ? '' : `of replica ${replica}, `;
+		const what = `${to}: ${whose}everything up to index ${index}, ${size(bytes)}, verified`;
+		return (seconds) => `${what} (${thousands(seconds * 1000)} ms)`;
 	});
 }
 
 async function fetch(
 	{ to, from, remote }: Options,
-	onProgress: (bytes: number, total: number) => void,
+	onProgress: OnBytes,
 	signal: AbortSignal,
 ): Promise<FetchedBackup> {
 	const file = await BackupFile.create(nativeDoors().disk, to);

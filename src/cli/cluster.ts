@@ -5,7 +5,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { connect, type PeerReport } from '../client/index.js';
 import { BadOption, MillraceError } from '../errors.js';
 import { EXIT_INTERRUPTED } from './interrupt.js';
-import { oneOf, parse, wholeNumber } from './options.js';
+import { oneOf, parse, SNAPSHOT_EVERY_OPTION, snapshotEveryBytes, wholeNumber } from './options.js';
 import { ReplicaProcess, type ReplicaProcessOptions } from './replica-process.js';
 import { STATES } from './serve.js';
 import { leaderOf, tableOf } from './status.js';
@@ -30,6 +30,7 @@ Usage: millrace cluster [options]
   --cluster NAME     the cluster's name (millrace)
   --durability D     sync or os (sync)
   --state S          what they keep: count or kv (count)
+  --snapshot-every B a snapshot after so many bytes of log (268435456)
 
 Reads commands from stdin, at a prompt if that is a terminal. Each waits until it is done. I is a replica's id, or
 the word leader.
@@ -51,6 +52,7 @@ export function optionsOf(argv: readonly string[]) {
 		cluster: { type: 'string', default: 'millrace' },
 		durability: { type: 'string', default: 'sync' },
 		state: { type: 'string', default: 'count' },
+		...SNAPSHOT_EVERY_OPTION,
 	} as const;
 	const { values } = parse(argv, options);
 	const count = wholeNumber('replicas', values.replicas, 1, 9);
@@ -60,13 +62,15 @@ export function optionsOf(argv: readonly string[]) {
 			? null
 			: wholeNumber('base-port', values['base-port'], 1, 65_536 - count);
 	const state = oneOf('state', values.state, STATES);
-	return { count, dir: values.dir, cluster: values.cluster, durability, state, basePort };
+	const snapshotEvery = snapshotEveryBytes(values);
+	const shared = { cluster: values.cluster, durability, state, snapshotEvery };
+	return { count, dir: values.dir, basePort, ...shared };
 }
 
 export async function run(argv: readonly string[]): Promise<number> {
-	const { count, dir, cluster, durability, state, basePort } = optionsOf(argv);
+	const { count, dir, basePort, ...shared } = optionsOf(argv);
 	const ports = basePort === null ? await freePorts(count) : wholePorts(basePort, count);
-	return new Cluster(dir, ports, { cluster, durability, state }).run();
+	return new Cluster(dir, ports, shared).run();
 }
 
 function wholePorts(first: number, count: number): number[] {
@@ -82,7 +86,7 @@ async function freePorts(count: number): Promise<number[]> {
 	return ports;
 }
 
-type Shared = Pick<ReplicaProcessOptions, 'cluster' | 'durability' | 'state'>;
+type Shared = Pick<ReplicaProcessOptions, 'cluster' | 'durability' | 'state' | 'snapshotEvery'>;
 
 /** The replicas of one cluster, and what is typed at them. */
 class Cluster {

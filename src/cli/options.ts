@@ -13,6 +13,11 @@ export const CLUSTER_OPTIONS = {
 	tls: { type: 'string' },
 } as const;
 
+/** When a replica takes a snapshot. */
+export const SNAPSHOT_EVERY_OPTION = {
+	'snapshot-every': { type: 'string', default: String(256 * 1024 * 1024) },
+} as const;
+
 export const CLUSTER_HELP = `  --peers LIST       the replicas: 1=host:port,2=host:port,... (required)
   --cluster NAME     the cluster's name (millrace)
   --timeout SECONDS  give up when nothing has gone forward for so long (30)
@@ -90,6 +95,11 @@ export function wholeNumber(name: string, text: string, min: number, max: number
 		throw new BadOption(`--${name} is a whole number from ${min} to ${max}, not '${text}'`);
 	}
 	return number;
+}
+
+/** Of log. */
+export function snapshotEveryBytes(values: { readonly 'snapshot-every': string }): number {
+	return wholeNumber('snapshot-every', values['snapshot-every'], 1, 2 ** 50);
 }
 
 const SECONDS_MAX = 24 * 60 * 60;

@@ -1,3 +1,5 @@
+import { EXIT_INTERRUPTED, interruptible } from './interrupt.js';
+
 const BAR_CELLS = 24;
 const REDRAW_MS = 100;
 
@@ -67,4 +69,34 @@ export function size(bytes: number): string {
 		unit += 1;
 	}
 	return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Told of bytes done, of all. Throws once the work was interrupted. */
+export type OnBytes = (bytes: number, total: number) => void;
+
+/** Runs what copies bytes: a bar shows how far it is, and Ctrl-C ends it in order, with exit code 130.
+ * `run` gives what is printed when all is done; it is told how many seconds that took. */
+export async function withBytesShown(
+	run: (onBytes: OnBytes, signal: AbortSignal) => Promise<(seconds: number) => string>,
+): Promise<number> {
+	return await interruptible(async (signal) => {
+		const work = { bytes: 0, bytesTotal: null as number | null, entries: null };
+		const progress = new Progress(() => work);
+		const onBytes: OnBytes = (bytes, total) => {
+			work.bytes = bytes;
+			work.bytesTotal = total;
+			signal.throwIfAborted();
+		};
+		try {
+			const told = await run(onBytes, signal);
+			progress.end();
+			process.stdout.write(`${told(progress.seconds)}\n`);
+			return 0;
+		} catch (error) {
+			if (signal.aborted) return EXIT_INTERRUPTED;
+			throw error;
+		} finally {
+			progress.end();
+		}
+	});
 }

@@ -12,7 +12,7 @@ const AGAIN_MS = 500;
 
 export const help = `millrace recover: a majority of the voters is lost for good, and one replica goes on alone
 
-Usage: millrace recover --dir DIR [--peers LIST] [--force]
+Usage: millrace recover --dir DIR [--peers LIST] [--force] [options]
 
   --dir DIR          the directory of the replica that is left; it must not run
   --peers LIST       all replicas, as in its start command: 1=host:port,2=host:port,... Needed unless the members were
@@ -24,7 +24,7 @@ Usage: millrace recover --dir DIR [--peers LIST] [--force]
 Of all that are left it must be the one with the longest log: the others are asked, so leave those running that can. What
 it doesn't have is lost, acknowledged or not; all that it has is committed. It becomes the only voter; the others can't
 come back under their ids, nor with what their directories hold. Then start it, and add new replicas with millrace member.
-It is refused while a leader or a majority of the voters answers, or anybody who has more.
+It is refused while a leader or a majority of the voters answers, or anybody who has more, or who is there and can't be asked.
 Make sure that those who don't answer stay off: a majority of them that comes back is the old cluster.
 Exit codes: 0 done, 1 not done, 2 bad options, 130 interrupted.
 `;
@@ -51,23 +51,23 @@ export function optionsOf(argv: readonly string[]) {
 type Options = ReturnType<typeof optionsOf>;
 
 export async function run(argv: readonly string[]): Promise<number> {
-	const options = optionsOf(argv);
+	const { dir, force, ...asked } = optionsOf(argv);
 	return await interruptible(async (signal) => {
 		const quorum = await LostQuorum.open({
 			doors: nativeDoors(),
-			directory: options.dir,
-			addresses: addressesOf(options.peers),
+			directory: dir,
+			addresses: addressesOf(asked.peers),
 		});
 		try {
-			const reports = await ask(quorum, options, signal);
+			const reports = await ask(quorum, asked, signal);
 			if (signal.aborted) return EXIT_INTERRUPTED;
 			process.stdout.write(survey(quorum, reports));
-			const why = quorum.refusal(reports);
+			const why = unaskable(reports) ?? quorum.refusal(reports);
 			if (why !== null) {
 				process.stderr.write(`millrace recover: ${why}; nothing was changed\n`);
 				return 1;
 			}
-			if (!options.force) {
+			if (!force) {
 				process.stderr.write('millrace recover: nothing was changed; --force does it\n');
 				return 1;
 			}
@@ -93,7 +93,7 @@ function addressesOf(peers: Options['peers']) {
 /** Who is named in `--peers` is where it says. Who doesn't answer is asked again while there is time. */
 async function ask(
 	quorum: LostQuorum,
-	{ peers, timeoutMs, encryption }: Options,
+	{ peers, timeoutMs, encryption }: Omit<Options, 'dir' | 'force'>,
 	signal: AbortSignal,
 ): Promise<PeerReport[]> {
 	const others = quorum.others.map(({ id, address }) => [id, peers?.[id] ?? address] as const);
@@ -111,6 +111,17 @@ async function ask(
 	} finally {
 		await client.close();
 	}
+}
+
+/** Nobody listens there, or it isn't that replica. */
+const GONE =
+	/ECONNREFUSED|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|in time|another cluster|it is replica/;
+
+/** Somebody who listens may lead; that it can't be asked (it is encrypted, for example) says nothing. */
+function unaskable(reports: readonly PeerReport[]): string | null {
+	const there = reports.find(({ error }) => error !== null && !GONE.test(error.message));
+	if (there === undefined) return null;
+	return `replica ${there.id} at ${there.address} is there, and can't be asked: stop it, or see --tls`;
 }
 
 function survey(quorum: LostQuorum, reports: readonly PeerReport[]): string {

@@ -13,6 +13,8 @@ export interface ReplicaProcessOptions {
 	readonly durability: string;
 	/** As in `--state`; the default is `millrace serve`'s. */
 	readonly state?: string;
+	/** Bytes of log; likewise. */
+	readonly snapshotEvery?: number;
 }
 
 /** `millrace serve` in a process of its own, which can be killed, stopped and started again. */
@@ -40,10 +42,10 @@ export class ReplicaProcess {
 
 	/** Resolves when it listens. Rejects with its own words if it can't. */
 	start(): Promise<void> {
-		const { id, peers, dir, cluster, durability, state } = this.#options;
-		const kept = state === undefined ? {} : { state };
-		const named = { id: String(id), peers, dir, cluster, durability, ...kept };
+		const { snapshotEvery, ...named } = this.#options;
+		const { id } = named;
 		const args = Object.entries(named).map(([name, value]) => `--${name}=${value}`);
+		if (snapshotEvery !== undefined) args.push(`--snapshot-every=${snapshotEvery}`);
 		// Its stdin is never written to: it ends when this process does, however that comes about.
 		const child = spawn(process.execPath, [MAIN, 'serve', '--exit-with-stdin', ...args], {
 			stdio: ['pipe', 'pipe', 'pipe'],

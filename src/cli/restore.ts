@@ -1,8 +1,7 @@
 import { BadOption } from '../errors.js';
 import { type BackupInfo, restoreBackup, verifyBackup } from '../index.js';
-import { EXIT_INTERRUPTED, interruptible } from './interrupt.js';
 import { parse, peersOption, required, wholeNumber } from './options.js';
-import { Progress, size } from './progress.js';
+import { size, withBytesShown } from './progress.js';
 
 export const help = `millrace restore: a new cluster from a backup
 
@@ -46,32 +45,14 @@ export function optionsOf(argv: readonly string[]) {
 
 export async function run(argv: readonly string[]): Promise<number> {
 	const { file, target } = optionsOf(argv);
-	return await interruptible(async (signal) => {
-		const work = { bytes: 0, bytesTotal: null as number | null, entries: null };
-		const progress = new Progress(() => work);
-		const onProgress = (bytes: number, total: number): void => {
-			work.bytes = bytes;
-			work.bytesTotal = total;
-			signal.throwIfAborted();
-		};
-		try {
-			if (target === null) {
-				const info = await verifyBackup(file, onProgress);
-				progress.end();
-				process.stdout.write(`${file}: whole. ${told(info)}\n`);
-				return 0;
-			}
-			const info = await restoreBackup({ file, ...target, onProgress });
-			progress.end();
-			const { id, dir, cluster } = target;
-			process.stdout.write(`${dir}: replica ${id} of cluster ${cluster}. ${told(info)}\n`);
-			return 0;
-		} catch (error) {
-			if (signal.aborted) return EXIT_INTERRUPTED;
-			throw error;
-		} finally {
-			progress.end();
+	return await withBytesShown(async (onProgress) => {
+		if (target === null) {
+			const info = await verifyBackup(file, onProgress);
+			return () => `${file}: whole. ${told(info)}`;
 		}
+		const info = await restoreBackup({ file, ...target, onProgress });
+		const { id, dir, cluster } = target;
+		return () => `${dir}: replica ${id} of cluster ${cluster}. ${told(info)}`;
 	});
 }
 

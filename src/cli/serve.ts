@@ -2,7 +2,16 @@ import { BadOption } from '../errors.js';
 import type { BatchView, Replica, StateMachine } from '../index.js';
 import { openReplica } from '../index.js';
 import { KvMachine } from '../kv/machine.js';
-import { oneOf, parse, peersOption, required, tlsOption, wholeNumber } from './options.js';
+import {
+	oneOf,
+	parse,
+	peersOption,
+	required,
+	SNAPSHOT_EVERY_OPTION,
+	snapshotEveryBytes,
+	tlsOption,
+	wholeNumber,
+} from './options.js';
 
 export const help = `millrace serve: one replica
 
@@ -57,7 +66,7 @@ export function optionsOf(argv: readonly string[]) {
 		cluster: { type: 'string', default: 'millrace' },
 		durability: { type: 'string', default: 'sync' },
 		state: { type: 'string', default: 'count' },
-		'snapshot-every': { type: 'string', default: String(256 * 1024 * 1024) },
+		...SNAPSHOT_EVERY_OPTION,
 		join: { type: 'boolean', default: false },
 		'exit-with-stdin': { type: 'boolean', default: false },
 		tls: { type: 'string' },
@@ -73,7 +82,7 @@ export function optionsOf(argv: readonly string[]) {
 		cluster: values.cluster,
 		durability: oneOf('durability', values.durability, ['sync', 'os']),
 		state: oneOf('state', values.state, STATES),
-		snapshotEveryBytes: wholeNumber('snapshot-every', values['snapshot-every'], 1, 2 ** 50),
+		snapshotEveryBytes: snapshotEveryBytes(values),
 		join: values.join,
 		...tlsOption(values.tls),
 		withStdin: values['exit-with-stdin'],

@@ -1,6 +1,8 @@
 /** The commands of docs/OPERATIONS.md, "Lost quorum". */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -77,10 +79,24 @@ test('while there is a quorum it is refused; when it is lost, one replica goes o
 	expect(status.stdout).toMatch(
 		/\nrecovered by force at index \d+, \S+, by \S+: what only replicas 2, 3 had is lost\n/,
 	);
-	const tailed = await millrace(['tail', ...on(4)]);
+	const tailed = await millrace(['tail', ...on(1, 4)]);
 	expect(tailed.stdout.split('\n').length - 1).toBe(entries);
 	expect((await millrace(['append', ...on(1, 4), FILE])).code).toBe(0);
 }, 240_000);
+
+test('who is there and can’t be asked may lead: it is refused', async () => {
+	const server = createServer((socket) => socket.end('what?')).listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	const { port } = server.address() as AddressInfo;
+	const peers = `2=${addresses[2]},3=127.0.0.1:${port},5=${addresses[5]}`;
+	const args = ['--dir', dirOf(2), '--peers', peers, '--timeout', '1', '--force'];
+	const refused = await millrace(['recover', ...args]);
+	server.close();
+	expect(refused.code).toBe(1);
+	expect(refused.stderr).toMatch(
+		/replica 3 at \S+ is there, and can't be asked.*; nothing was changed\n$/,
+	);
+});
 
 test('what can’t be is said in one line', async () => {
 	const nobody = await millrace(['recover', '--dir', join(directory, 'none')]);

@@ -11,6 +11,8 @@ import { parseOptions } from '../../bench/options.js';
 import { optionsOf as appendOptions } from '../../src/cli/append.js';
 import { optionsOf as clusterOptions } from '../../src/cli/cluster.js';
 import { oneLine } from '../../src/cli/one-line.js';
+import { optionsOf as recoverOptions } from '../../src/cli/recover.js';
+import { optionsOf as restoreOptions } from '../../src/cli/restore.js';
 import { optionsOf as serveOptions } from '../../src/cli/serve.js';
 import { optionsOf as statusOptions } from '../../src/cli/status.js';
 import { optionsOf as tailOptions } from '../../src/cli/tail.js';
@@ -51,6 +53,12 @@ const READERS: Readonly<Record<string, (argv: string[]) => object>> = {
 		settingsOf({ ...options, stateMachine: { apply: () => undefined } });
 		return options;
 	},
+	recover: (argv) => {
+		const options = recoverOptions(argv);
+		demand(options.timeoutMs >= 1 && options.timeoutMs <= 24 * 3_600_000, 'a time in its range');
+		return options;
+	},
+	restore: restoreOptions,
 	cluster: (argv) => {
 		const options = clusterOptions(argv);
 		const { count, basePort } = options;
@@ -143,6 +151,7 @@ export function demandOneLine(argv: readonly string[]): void {
 
 const FLAGS = [
 	...['--id', '--peers', '--dir', '--cluster', '--durability', '--exit-with-stdin', '--replicas'],
+	...['--force', '--verify', '--snapshot-every'],
 	...[
 		'--base-port',
 		'--timeout',
@@ -246,6 +255,9 @@ const GOOD = [
 		'--dir',
 		'd',
 	],
+	['recover', '--dir', 'd', '--peers', '1=a:1,2=b:2,3=c:3', '--timeout', '2', '--force'],
+	['restore', 'file', '--dir', 'd', '--id', '1', '--peers', '1=a:1,2=b:2', '--cluster', 'x'],
+	['restore', '--verify', 'file'],
 	['nothing'],
 	[''],
 ];

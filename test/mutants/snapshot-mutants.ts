@@ -103,7 +103,7 @@ export const snapshotMutants: readonly Mutant[] = [
 		'log-is-dropped-before-the-snapshot',
 		[13, 25],
 		TAKING,
-		'return this.#isAble ? (this.latest?.index ?? 0) : Number.POSITIVE_INFINITY;',
+		'return this.#isAble ? (this.#whole?.index ?? 0) : Number.POSITIVE_INFINITY;',
 		'return Number.POSITIVE_INFINITY;',
 		tests(REPLICA, /a restart is the snapshot|by policy|is not applied again/),
 	),

@@ -145,6 +145,9 @@ it('examples/level.ts keeps its state on disk, its index with it, and restores s
 		expect(await again.query('k2499')).toBe('2499');
 		expect(await gather(again.snapshot())).toHaveLength(3);
 		await Promise.all([from.close(), again.close()]);
+		const first = new LevelMachine(join(directory, 'from'));
+		expect(await first.open()).toBe(2_501);
+		await first.close();
 	});
 });
 

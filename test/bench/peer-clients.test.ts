@@ -78,13 +78,22 @@ it('a gRPC status that is not 0 fails its call, before and after one that went w
 	);
 });
 
+/** Three bytes a turn, so that they come apart. */
+async function inPieces(socket: net.Socket, data: string): Promise<void> {
+	for (let at = 0; at < data.length; at += 3) {
+		socket.write(data.slice(at, at + 3));
+		await new Promise((resolve) => setImmediate(resolve));
+	}
+}
+
 /** A server of NATS: `answer` makes of a publish what is sent back, given its inbox; sent in pieces of three bytes. */
 async function startNats(answer: (inbox: string, payload: string) => string): Promise<number> {
 	const server = net.createServer((socket) => {
 		closing.push(() => socket.destroy());
 		let text = '';
+		let sent = Promise.resolve();
 		const send = (data: string) => {
-			for (let at = 0; at < data.length; at += 3) socket.write(data.slice(at, at + 3));
+			sent = sent.then(() => inPieces(socket, data));
 		};
 		socket.setNoDelay(true).on('error', () => {});
 		socket.write('INFO {"server_name":"n7"}\r\n');

@@ -163,6 +163,10 @@ describe('what peers say', () => {
 			numberField(4, 300),
 			bytesField(9, new Uint8Array(200)),
 		]);
+		// What would be field 4 as well, were it not in other fields.
+		const like = [0x20, 5, 0x20, 5];
+		const fixed = Uint8Array.of(0x20, 7, 9, ...like, ...like, 13, ...like);
+		expect(readNumber(fixed, 4)).toBe(7);
 		expect([...numberField(4, 300)]).toEqual([0x20, 0xac, 0x02]);
 		expect(readNumber(message, 4)).toBe(300);
 		expect(readNumber(message, 5)).toBe(0);

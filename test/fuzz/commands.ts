@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseOptions } from '../../bench/options.js';
 import { optionsOf as appendOptions } from '../../src/cli/append.js';
 import { optionsOf as clusterOptions } from '../../src/cli/cluster.js';
+import { optionsOf as kvOptions } from '../../src/cli/kv.js';
 import { oneLine } from '../../src/cli/one-line.js';
 import { optionsOf as recoverOptions } from '../../src/cli/recover.js';
 import { optionsOf as restoreOptions } from '../../src/cli/restore.js';
@@ -76,6 +77,11 @@ const READERS: Readonly<Record<string, (argv: string[]) => object>> = {
 		const options = tailOptions(argv);
 		const { from } = options;
 		demand(from === undefined || (Number.isSafeInteger(from) && from > 0), 'an index');
+		return asClient(options);
+	},
+	kv: (argv) => {
+		const { command, ...options } = kvOptions(argv);
+		demand(command.length <= 4, 'no more words than any command takes');
 		return asClient(options);
 	},
 	status: (argv) => asClient(statusOptions(argv)),

@@ -193,7 +193,18 @@ it.skipIf(!hasSqlite)(
 	},
 );
 
-it('README.md quotes examples/embed.ts as it is', () => {
-	const blocks = [...read('README.md').matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
-	expect(blocks).toContain(read('examples/embed.ts'));
+it('examples/profile.ts runs and prints where the time went', async () => {
+	const { lines } = await run(() => import('../examples/profile.js'));
+	const [first, ...causes] = lines;
+	expect(first).toMatch(/^100 commits, p99 [\d.]+ ms$/);
+	const shares = causes.map((line) => Number.parseFloat(line));
+	expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, 0);
+});
+
+it.each([
+	['README.md', 'examples/embed.ts'],
+	['docs/PROFILING.md', 'examples/profile.ts'],
+])('%s quotes %s as it is', (document, example) => {
+	const blocks = [...read(document).matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
+	expect(blocks).toContain(read(example));
 });

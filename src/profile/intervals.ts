@@ -1,4 +1,4 @@
-/** Pairs of times, in order; of too many the latest are kept. Adding one allocates nothing. */
+/** Pairs of times, in order; of too many the latest are kept. Their memory is taken at once. */
 export class Intervals {
 	readonly #ring: Float64Array;
 	readonly #max: number;

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -99,6 +99,26 @@ describe('millrace profile', () => {
 		for (const { ms, stages } of result.report.slowest) {
 			expect(stages.reduce((sum, stage) => sum + stage.ms, 0)).toBeCloseTo(ms, 6);
 		}
+	});
+
+	it('does what docs/PROFILING.md says', async () => {
+		const text = readFileSync(new URL('../../docs/PROFILING.md', import.meta.url), 'utf8');
+		const commands = [...text.matchAll(/^ {4}millrace profile (.*)$/gm)].map(([, args]) => args!);
+		expect(commands).toHaveLength(2);
+		for (const command of commands) {
+			// In as little time as will do, and with its files in the test's directory.
+			const argv = command
+				.split(' ')
+				.map((word) => word.replace(/^profile\./, join(directory, '$&')));
+			const { code, stdout } = await profile(...argv, '--seconds', '0.3', '--durability', 'os');
+			expect([command, code]).toEqual([command, 0]);
+			expect(stdout).toMatch(/\naccepted - resolved /);
+		}
+		expect(readdirSync(directory).toSorted()).toEqual([
+			'profile.hgrm',
+			'profile.html',
+			'profile.json',
+		]);
 	});
 
 	it('says what recording costs when asked', async () => {

@@ -22,7 +22,7 @@ export async function administer(
 	const deadline = clock.now() + environment.timeoutMs;
 	let last: Error = new Unavailable('no replica has answered');
 	do {
-		for (const id of environment.addresses.keys()) {
+		for (const id of [...environment.addresses.keys()]) {
 			try {
 				return await askOne(environment, id, request, deadline - clock.now());
 			} catch (error) {

@@ -1,7 +1,7 @@
 import { ProtocolError, Unavailable } from '../errors.js';
 import type { Memory } from '../format/memory.js';
 import { emptyMessage, MessageFrameKind, messageBody } from '../format/message.js';
-import type { ReplicaStatus } from '../replica/types.js';
+import type { Member, ReplicaStatus } from '../replica/types.js';
 import type { Environment } from './environment.js';
 import { Link } from './link.js';
 import type { PeerReport } from './types.js';
@@ -32,19 +32,16 @@ function ask(environment: Environment, id: number): Promise<ReplicaStatus> {
 			reject(new Unavailable(`replica ${id} did not answer in time`));
 		});
 		const link = new Link(environment, id, {
-			ready: (ready) => {
-				const request = emptyMessage(MessageFrameKind.statusRequest);
-				request.group = environment.group;
-				ready.outbound.message(request);
-				ready.outbound.flush();
-			},
+			ready: (ready) => requestStatus(environment, ready, false),
 			message: (message, memory, offset) => {
 				if (message.kind !== MessageFrameKind.statusReply) return;
 				timer.cancel();
 				link.close();
 				const status = readStatus(memory, offset);
-				if (status !== null) resolve(status);
-				else reject(new ProtocolError(`replica ${id} sent a status that can't be read`));
+				if (status !== null) {
+					environment.learn(membersOf(status));
+					resolve(status);
+				} else reject(new ProtocolError(`replica ${id} sent a status that can't be read`));
 			},
 			batch: () => true,
 			written: () => {},
@@ -54,6 +51,21 @@ function ask(environment: Environment, id: number): Promise<ReplicaStatus> {
 			},
 		});
 	});
+}
+
+/** Asks the replica on this connection; `follows`: it shall answer again when it knows of another leader or other members. */
+export function requestStatus(environment: Environment, { outbound }: Link, follows = true): void {
+	const request = emptyMessage(MessageFrameKind.statusRequest);
+	request.group = environment.group;
+	request.hintIndex = follows ? 1 : 0;
+	outbound.message(request);
+	outbound.flush();
+}
+
+/** All replicas that the one which says this knows of. */
+export function membersOf({ members }: ReplicaStatus): Member[] {
+	const { voters = [], outgoing = [], learners = [] } = members ?? {};
+	return [...outgoing, ...voters, ...learners];
 }
 
 const NUMBERS = ['id', 'leader', 'term', 'first', 'last', 'persisted', 'committed', 'applied'];
@@ -78,8 +90,15 @@ export function readStatus(memory: Memory, offset: number): ReplicaStatus | null
  */
 export function confirmedEnd(reports: readonly PeerReport[]): number | null {
 	const statuses = reports.flatMap(({ status }) => (status === null ? [] : [status]));
-	if (statuses.length < Math.floor(reports.length / 2) + 1) return null;
 	const term = Math.max(...statuses.map((status) => status.term));
 	const leader = statuses.find((status) => status.role === 'leader' && status.term === term);
-	return leader?.last ?? null;
+	if (leader === undefined) return null;
+	const asked = reports.map(({ id }) => id);
+	const answered = reports.filter(({ status }) => status !== null).map(({ id }) => id);
+	const { voters = asked.map((id) => ({ id })), outgoing = [] } = leader.members ?? {};
+	const hasMajority = (of: readonly { readonly id: number }[]) =>
+		of.filter(({ id }) => answered.includes(id)).length > of.length / 2;
+	return hasMajority(voters) && (outgoing.length === 0 || hasMajority(outgoing))
+		? leader.last
+		: null;
 }

@@ -1,13 +1,19 @@
 import { Unavailable } from '../errors.js';
 import type { Memory } from '../format/memory.js';
-import type { MessageNumbers } from '../format/message.js';
+import { MessageFrameKind, type MessageNumbers } from '../format/message.js';
 import type { Timer } from '../io.js';
+import type { ReplicaStatus } from '../replica/types.js';
+import { membersOf, readStatus, requestStatus } from './ask-status.js';
 import { backoffMs, type Environment, nextReplica } from './environment.js';
+import { LeaderProbe } from './leader-probe.js';
 import { Link } from './link.js';
 
 const TICK_MS = 200;
 /** A leader that is silent for so long while somebody waits for it may be a stopped process. */
 const SILENCE_MS = 2_000;
+
+/** So long others may claim to lead before one that failed just now is tried again. */
+const SECOND_CHOICE_MS = 50;
 
 /** Who needs the leader. */
 export interface LeaderUser {
@@ -40,7 +46,12 @@ export class LeaderFinder {
 	#tick: Timer | null = null;
 	/** Attempts since a leader was last found. */
 	#failures = 0;
+	/** Who was left last. */
+	#left = 0;
 	#isProven = false;
+	readonly #probe: LeaderProbe;
+	/** The highest term that a replica has told of: who led in an earlier one leads no more. */
+	#term = 0;
 	#lastFailure = 'no replica has answered';
 	#waitingSince = 0;
 	#isClosed = false;
@@ -52,6 +63,13 @@ export class LeaderFinder {
 		const ids = [...environment.addresses.keys()];
 		const drawn = ids[Math.floor(environment.random.next() * ids.length)]!;
 		this.#target = typeof place === 'number' ? place : drawn;
+		this.#probe = new LeaderProbe(
+			environment,
+			(status) => this.#heard(status),
+			(reason) => {
+				this.#lastFailure = reason.message;
+			},
+		);
 	}
 
 	/** Called once, before anything else. */
@@ -76,7 +94,7 @@ export class LeaderFinder {
 			this.#waitingSince = this.#environment.clock.now();
 			this.#armTick();
 		}
-		if (this.#link === null && this.#pause === null) this.#dial();
+		if (this.#link === null && this.#pause === null && !this.#probe.isOn) this.#dial();
 	}
 
 	/** The other end has done what only a leader can. */
@@ -90,13 +108,12 @@ export class LeaderFinder {
 		const asked = this.#target;
 		this.#drop(new Unavailable(`replica ${asked}: ${reason}`));
 		const isHint = this.#place === 'leader' && leader !== asked;
-		if (isHint && this.#environment.addresses.has(leader)) {
+		// A hint is followed at once, but two replicas that name each other are not asked in a hot loop.
+		if (isHint && this.#environment.addresses.has(leader) && this.#failures <= 2) {
 			this.#target = leader;
-			// A hint is followed at once, but two replicas that name each other are not asked in a hot loop.
-			this.#retry(this.#failures <= 2 ? 0 : this.#backoffMs());
+			this.#retry(0);
 		} else {
-			this.#target = this.#another;
-			this.#retry(this.#backoffMs());
+			this.#seek();
 		}
 	}
 
@@ -108,6 +125,7 @@ export class LeaderFinder {
 
 	close(): void {
 		this.#isClosed = true;
+		this.#probe.stop();
 		this.#pause?.cancel();
 		this.#tick?.cancel();
 		this.#link?.close();
@@ -130,7 +148,8 @@ export class LeaderFinder {
 		this.#link = new Link(this.#environment, this.#target, {
 			ready: () => this.#ready(),
 			message: (message, memory, offset) => {
-				for (const user of this.#users) user.message(message, memory, offset);
+				if (message.kind === MessageFrameKind.statusReply) this.#toldStatus(memory, offset);
+				else for (const user of this.#users) user.message(message, memory, offset);
 			},
 			batch: () => true,
 			written: () => {
@@ -142,19 +161,63 @@ export class LeaderFinder {
 
 	#ready(): void {
 		this.#isReady = true;
+		if (this.#place === 'leader') requestStatus(this.#environment, this.#link!);
 		for (const user of this.#users) user.connected();
 	}
 
 	#lost(reason: Error): void {
 		this.#drop(reason);
+		this.#seek();
+	}
+
+	/** Goes on elsewhere: at whoever leads, or at the next replica. */
+	#seek(): void {
 		this.#target = this.#another;
-		this.#retry(this.#backoffMs());
+		if (this.#place !== 'leader') return this.#retry(this.#backoffMs());
+		if (this.#isClosed || this.#pause !== null || !this.#isWaiting) return;
+		const delayMs = this.#failures <= 2 ? 0 : this.#backoffMs();
+		this.#pause = this.#environment.clock.after(delayMs, () => {
+			this.#pause = null;
+			if (this.#link === null && !this.#isClosed && this.#isWaiting) this.#probe.start();
+		});
+	}
+
+	/** A replica says of itself what it is. */
+	#heard(status: ReplicaStatus): void {
+		this.#learn(status);
+		if (!this.#isWaiting) return this.#probe.stop();
+		if (status.role !== 'leader' || status.term < this.#term) return;
+		if (status.id !== this.#left || this.#failures <= 2) return this.#goTo(status.id);
+		// It failed just now: whoever else claims to lead comes first.
+		this.#pause ??= this.#environment.clock.after(SECOND_CHOICE_MS, () => {
+			this.#pause = null;
+			if (this.#probe.isOn && this.#link === null) this.#goTo(status.id);
+		});
+	}
+
+	#goTo(id: number): void {
+		this.#pause?.cancel();
+		this.#pause = null;
+		this.#probe.stop();
+		this.#target = id;
+		this.#dial();
+	}
+
+	#toldStatus(memory: Memory, offset: number): void {
+		const status = readStatus(memory, offset);
+		if (status !== null) this.#learn(status);
+	}
+
+	#learn(status: ReplicaStatus): void {
+		this.#term = Math.max(this.#term, status.term);
+		this.#environment.learn(membersOf(status));
 	}
 
 	/** Lets go of the connection and tells who used it. */
 	#drop(reason: Error): void {
 		this.#link?.close();
 		this.#link = null;
+		this.#left = this.#target;
 		this.#isProven = false;
 		this.#lastFailure = reason.message;
 		this.#failures += 1;
@@ -190,6 +253,7 @@ export class LeaderFinder {
 		if (this.#isClosed) return;
 		if (!this.#isWaiting) {
 			this.#tick = null;
+			this.#probe.stop();
 			return;
 		}
 		this.#armTick();

@@ -70,6 +70,11 @@ export class Link {
 		});
 	}
 
+	/** The other end has said hello. */
+	get isReady(): boolean {
+		return this.#isReady;
+	}
+
 	get outbound(): Outbound {
 		return this.#outbound!;
 	}

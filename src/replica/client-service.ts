@@ -42,6 +42,8 @@ export interface ClientBackend {
 	/** Errors: `NotLeader` where `place` is 'leader'; those of a read. */
 	readAt(query: Uint8Array, consistency: Consistency, place: ReadPlace): Promise<unknown>;
 	status(): ReplicaStatus;
+	/** Whether this client is to be told the status when another leader, or other members, are known. */
+	subscribe(client: ClientService, isWanted: boolean): void;
 	/** Never rejects. */
 	administer(request: Uint8Array): Promise<AdminReply>;
 	readonly committed: number;
@@ -84,6 +86,8 @@ export class ClientService implements Guest {
 	readonly #reply = emptyMessage(0);
 	/** Replies that found no room; the client is not read from meanwhile. */
 	#backlog: { message: MessageNumbers; body: Uint8Array | null }[] = [];
+	/** Of the status request that is answered again when there is news. */
+	#statusContext = 0;
 	/** Counts the tails asked for: a new one ends the one before. */
 	#tail = 0;
 	#onDrained: (() => void) | null = null;
@@ -153,6 +157,7 @@ export class ClientService implements Guest {
 				this.#giveBackup(context, request.hintIndex, request.index);
 				return true;
 			case MessageFrameKind.statusRequest:
+				if (request.hintIndex === 1) this.#subscribe(context);
 				this.#answer(
 					MessageFrameKind.statusReply,
 					context,
@@ -172,6 +177,7 @@ export class ClientService implements Guest {
 
 	closed(): void {
 		this.#isClosed = true;
+		this.#backend.subscribe(this, false);
 		this.#backlog = [];
 		this.#backup?.close();
 	}
@@ -179,6 +185,17 @@ export class ClientService implements Guest {
 	/** Sends what this turn has gathered. */
 	flush(): void {
 		this.#outbound.flush();
+	}
+
+	/** There is news. Who doesn't take what it was told asks again. */
+	tellStatus(status: Uint8Array): void {
+		if (this.#backlog.length > 0) return;
+		this.#answer(MessageFrameKind.statusReply, this.#statusContext, status);
+	}
+
+	#subscribe(context: number): void {
+		this.#statusContext = context;
+		this.#backend.subscribe(this, true);
 	}
 
 	proposed(label: number, index: number, term: number): void {

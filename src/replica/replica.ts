@@ -21,6 +21,7 @@ import { Proposer } from './proposer.js';
 import { Reader, type ReadPlace } from './reader.js';
 import { canSnapshot } from './snapshots.js';
 import { statusOf } from './status.js';
+import { Subscribers } from './subscribers.js';
 import { tailOf } from './tail.js';
 import { Transfers } from './transfers.js';
 import type {
@@ -49,6 +50,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	readonly #fullDisk: FullDisk;
 	readonly #memberChanges: MemberChanges;
 	readonly #clients = new Set<ClientService>();
+	readonly #subscribers = new Subscribers();
 	/** Null unless it began on probation. */
 	readonly #admission: Admission | null;
 	#stopped: Stopped | null = null;
@@ -289,6 +291,11 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		return cursor.next(index, raft.committed, raft.persisted, bytesMax);
 	}
 
+	subscribe(client: ClientService, isWanted: boolean): void {
+		if (isWanted) this.#subscribers.add(client);
+		else this.#subscribers.delete(client);
+	}
+
 	wakeClient(client: ClientService): void {
 		if (this.#clients.size === 0) {
 			this.#parts.doors.clock.endOfTurn(() => {
@@ -306,11 +313,13 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.log(`${role} in term ${term}, leader ${leader === 0 ? 'unknown' : leader}`);
 		this.#transfers.look();
 		this.#handover.look();
+		this.#subscribers.tell(() => this.status());
 		this.emit('role', { role, term, leader });
 	}
 
 	configurationChanged(): void {
 		this.#parts.roster.update();
+		this.#subscribers.tell(() => this.status());
 	}
 
 	mustLeaveJoint(): void {

@@ -38,6 +38,8 @@ export interface Proposed {
 
 /** What a scripted replica does; what is left out does nothing. */
 export interface Script {
+	/** What it says to who looks for the leader; default `'leader'`. */
+	readonly role?: 'leader' | 'follower';
 	hello?(guest: Guest): void;
 	batch?(guest: Guest, proposed: Proposed): void;
 	message?(guest: Guest, message: MessageNumbers, body: Uint8Array): void;
@@ -122,7 +124,10 @@ export class Guest {
 					}
 					const message = emptyMessage(0);
 					readMessage(memory, offset, message);
-					script.current.message?.(this, message, messageBody(memory, offset).slice());
+					const isSought =
+						message.kind === MessageFrameKind.statusRequest && message.hintIndex === 1;
+					if (isSought) this.#tellRole(id, script.current.role ?? 'leader');
+					else script.current.message?.(this, message, messageBody(memory, offset).slice());
 					return true;
 				},
 				readDone: () => {},
@@ -138,6 +143,12 @@ export class Guest {
 				this.isOpen = false;
 			},
 		};
+	}
+
+	#tellRole(id: number, role: string): void {
+		const names = ['leader', 'term', 'first', 'last', 'persisted', 'committed', 'applied'];
+		const numbers = Object.fromEntries(names.map((name) => [name, 1]));
+		this.send(MessageFrameKind.statusReply, {}, JSON.stringify({ id, role, ...numbers }));
 	}
 
 	send(
@@ -252,6 +263,7 @@ export class FakeLog {
 /** Refuses everything in the name of another leader. */
 export function following(leader: number): Script {
 	return {
+		role: 'follower',
 		batch: (guest, proposed) => guest.refuse(proposed.sequence, 1, leader, 'not the leader'),
 		message: (guest, message) => {
 			const numbers = { context: message.context, rejected: true, hintIndex: 1, hintTerm: leader };

@@ -109,8 +109,8 @@ test('the status of each replica, or why there is none', async () => {
 });
 
 test('the end of the log is known from a leader that a majority has not left behind', () => {
-	const report = (one: ReplicaStatus | null): PeerReport => ({
-		id: 1,
+	const report = (one: ReplicaStatus | null, i: number): PeerReport => ({
+		id: i + 1,
 		address: '',
 		status: one,
 		error: one === null ? new Error() : null,

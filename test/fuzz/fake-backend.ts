@@ -126,6 +126,8 @@ export class FakeBackend implements ClientBackend {
 		return { slab, batches, firstIndex: index, lastIndex, bytes, release };
 	}
 
+	subscribe(): void {}
+
 	wakeClient(client: ClientService): void {
 		queueMicrotask(() => client.flush());
 	}

@@ -208,6 +208,7 @@ async function runLink(stream: Uint8Array, dice: Dice): Promise<string> {
 		clock,
 		random,
 		addresses,
+		learn: () => {},
 		cluster,
 		group,
 		timeoutMs: 1,

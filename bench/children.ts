@@ -37,7 +37,7 @@ export class Child<C extends Calls<C>> {
 			stdio: ['ignore', 2, 2, 'ipc'],
 			serialization: 'advanced',
 			// Who profiles the bench wants to see these processes.
-			execArgv: process.execArgv.filter((argument) => argument.includes('-prof')),
+			execArgv: profilingArguments(process.execArgv),
 		});
 		this.#process.on('message', (reply) => this.#answer(reply as Reply));
 		this.#exited = new Promise((resolve) => {
@@ -112,6 +112,14 @@ export class Child<C extends Calls<C>> {
 		for (const [id, settle] of asked) settle({ id, error: this.#gone });
 		if (unexpected) lost(new BenchFailed(`${this.name} ${why}`));
 	}
+}
+
+/** Those of a profiler, with their values: `--cpu-prof-interval 500` are two. */
+export function profilingArguments(argv: readonly string[]): string[] {
+	const isOption = (argument: string | undefined) => argument?.includes('-prof') === true;
+	return argv.filter(
+		(each, i) => isOption(each) || (!each.startsWith('-') && isOption(argv[i - 1])),
+	);
 }
 
 /** All processes of one benchmark. */

@@ -71,15 +71,9 @@ export class Baseline {
 	judge({ load, runs }: Cell): Comparison {
 		const before = this.#loads.find(([run]) => isOf(run!, load))!;
 		const now = runs.map(({ report }) => report);
-		const hasCeiling = [...before, ...now].every(({ ceiling }) => ceiling !== null);
-		const of = hasCeiling ? 'efficiency' : 'throughput';
-		const measured = (reports: readonly Report[]): Rounds =>
-			reports.map(({ turns }) =>
-				turns
-					.filter(({ ceiling }) => !hasCeiling || ceiling !== null)
-					.map(({ engine, ceiling }) => (hasCeiling ? engine / ceiling! : engine)),
-			);
-		const [nowTurns, beforeTurns] = [measured(now), measured(before)].map(withoutEmpty);
+		const efficiencies = [now, before].map(efficienciesOf);
+		const of = efficiencies.every((runs) => runs.length > 0) ? 'efficiency' : 'throughput';
+		const [nowTurns, beforeTurns] = of === 'efficiency' ? efficiencies : [now, before].map(ratesOf);
 		const ratio = ratioOfMedians(nowTurns!, beforeTurns!);
 		return {
 			of,
@@ -158,7 +152,7 @@ function isReports(value: unknown): value is readonly Report[] {
 function isReport(value: unknown): value is Report {
 	if (!isRecord(value) || !Array.isArray(value['turns']) || value['turns'].length === 0)
 		return false;
-	const isRate = (rate: unknown) => typeof rate === 'number' && rate > 0;
+	const isRate = (rate: unknown) => typeof rate === 'number' && rate >= 0;
 	return (
 		LOAD_KEYS.every((key) => value[key] !== undefined) &&
 		(value['ceiling'] === null || isRecord(value['ceiling'])) &&
@@ -171,9 +165,19 @@ function isReport(value: unknown): value is Report {
 	);
 }
 
-/** An interrupted run may have no turn with its ceiling. */
-function withoutEmpty(rounds: Rounds): Rounds {
-	return rounds.filter((round) => round.length > 0);
+/** Turn by turn. Empty if any run has no ceiling; a run that was interrupted before the ceiling's turn is left out. */
+function efficienciesOf(reports: readonly Report[]): Rounds {
+	if (reports.some(({ ceiling }) => ceiling === null)) return [];
+	const runs = reports.map(({ turns }) =>
+		turns.flatMap(({ engine, ceiling }) =>
+			ceiling === null || ceiling === 0 ? [] : [engine / ceiling],
+		),
+	);
+	return runs.filter((run) => run.length > 0);
+}
+
+function ratesOf(reports: readonly Report[]): Rounds {
+	return reports.map(({ turns }) => turns.map(({ engine }) => engine));
 }
 
 function isOf(run: Pick<Report, LoadKey>, load: BenchOptions): boolean {

@@ -104,6 +104,11 @@ describe('millrace bench --compare', () => {
 		expect(judged(before, bare)).toMatchObject({ of: 'throughput', difference: 'worse' });
 	});
 
+	it('goes by throughput where the run was interrupted before the ceiling had its turn', () => {
+		const [before, now] = [cellOf([], [STEADY]), cellOf([], [[[500], []]])];
+		expect(judged(before, now)).toMatchObject({ of: 'throughput', before: 700, now: 500 });
+	});
+
 	it('takes runs that differ by themselves for what they are', () => {
 		const [high, low] = [STEADY, SLOWER_ENGINE];
 		const earlier = cellOf([], [high, low, high]);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { profilingArguments } from '../../bench/children.js';
 import { Driver, type Load, type Target } from '../../bench/driver.js';
 import { EntryChecker, type LoadBatch } from '../../bench/load.js';
 import { Placement } from '../../bench/placement.js';
@@ -125,5 +126,17 @@ describe('SingleDriver', () => {
 		};
 		const driver = new SingleDriver(1, 16, propose, new Placement());
 		await expect(driver.run({ ms: 60_000, entriesMax: 3 })).rejects.toThrow(/lies at 4, not at 3/);
+	});
+});
+
+describe('the processes of a bench', () => {
+	it('get what the profiler was told, values too, and nothing else', () => {
+		const argv = ['--cpu-prof', '--import', 'x', '--cpu-prof-interval', '500', '--heap-prof-dir=d'];
+		expect(profilingArguments(argv)).toEqual([
+			'--cpu-prof',
+			'--cpu-prof-interval',
+			'500',
+			'--heap-prof-dir=d',
+		]);
 	});
 });

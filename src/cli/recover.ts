@@ -1,4 +1,5 @@
 import { hostname, userInfo } from 'node:os';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nativeDoors } from '../../native-free-io/index.js';
 import { connect, type PeerReport } from '../client/index.js';
@@ -55,7 +56,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 	return await interruptible(async (signal) => {
 		const quorum = await LostQuorum.open({
 			doors: nativeDoors(),
-			directory: dir,
+			directory: resolve(dir),
 			addresses: addressesOf(asked.peers),
 		});
 		try {

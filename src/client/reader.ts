@@ -16,7 +16,6 @@ interface Read {
 	readonly query: Uint8Array;
 	readonly terms: ReadTerms;
 	readonly since: number;
-	isSent: boolean;
 	resolve(answer: Uint8Array): void;
 	reject(error: Error): void;
 }
@@ -27,6 +26,8 @@ export class Reader implements LeaderUser {
 	readonly #finder: LeaderFinder;
 	/** By context, in the order they came. */
 	readonly #reads = new Map<number, Read>();
+	/** Those of them that are not on their way, in the same order: nobody walks over the others. */
+	#unsent = new Map<number, Read>();
 	readonly #request: MessageNumbers;
 	#nextContext = 1;
 	/** Bytes of all queries. */
@@ -56,8 +57,9 @@ export class Reader implements LeaderUser {
 			if (this.#reads.size >= readsMax || this.#bytes + query.length > windowBytes) {
 				throw new Busy('reads under way', windowBytes);
 			}
-			const read: Read = { query, terms, since: clock.now(), isSent: false, resolve, reject };
+			const read: Read = { query, terms, since: clock.now(), resolve, reject };
 			this.#reads.set(this.#nextContext, read);
+			this.#unsent.set(this.#nextContext, read);
 			this.#nextContext += 1;
 			this.#bytes += query.length;
 			this.#armTurn();
@@ -77,14 +79,13 @@ export class Reader implements LeaderUser {
 		if (this.isWaiting) this.#finder.need();
 		const outbound = this.#finder.link?.outbound;
 		if (outbound === undefined) return;
-		for (const [context, read] of this.#reads) {
-			if (read.isSent) continue;
+		for (const [context, read] of this.#unsent) {
 			this.#request.context = context;
 			this.#request.index = read.terms.code;
 			this.#request.hintTerm = read.terms.maxLagMs;
 			// Without room it is sent when something has left.
 			if (!outbound.message(this.#request, 0, read.query)) break;
-			read.isSent = true;
+			this.#unsent.delete(context);
 		}
 		outbound.flush();
 	}
@@ -98,7 +99,7 @@ export class Reader implements LeaderUser {
 	}
 
 	lost(): void {
-		for (const read of this.#reads.values()) read.isSent = false;
+		this.#unsent = new Map(this.#reads);
 	}
 
 	message(message: MessageNumbers, memory: Memory, offset: number): void {
@@ -139,10 +140,12 @@ export class Reader implements LeaderUser {
 		this.#isClosed = true;
 		for (const read of this.#reads.values()) read.reject(new Stopped('the client is closed'));
 		this.#reads.clear();
+		this.#unsent.clear();
 	}
 
 	#forget(context: number, read: Read): void {
 		this.#reads.delete(context);
+		this.#unsent.delete(context);
 		this.#bytes -= read.query.length;
 	}
 }

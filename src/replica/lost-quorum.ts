@@ -7,7 +7,7 @@
 import { BadOption, RecoveryRefused } from '../errors.js';
 import { BatchKind, stampBatch } from '../format/batch.js';
 import { loneBatch } from '../format/batch-writer.js';
-import type { Address, DirectoryLock, Doors } from '../io.js';
+import type { Address, DirectoryLock, Disk, Doors } from '../io.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { claimIdentity, type Identity, readIdentity } from '../log/identity.js';
 import { Log } from '../log/log.js';
@@ -59,6 +59,7 @@ export class LostQuorum {
 	/** Errors: `RecoveryRefused`, `BadOption`, `DirectoryLocked`, `WrongDirectory`, `Corruption`, `DiskError`. */
 	static async open(options: LostQuorumOptions): Promise<LostQuorum> {
 		const { doors, directory } = options;
+		await requireOwnLog(doors.disk, directory);
 		const identity = await readIdentity(doors.disk, directory);
 		const lock = await doors.disk.lock(directory);
 		try {
@@ -254,6 +255,14 @@ async function openLocked(
 		await log.close();
 		throw error;
 	}
+}
+
+/** The log of a host's group may end in the host's journal, which isn't looked at here. */
+async function requireOwnLog(disk: Disk, directory: string): Promise<void> {
+	const [, host] = /^(.*)\/groups\/[^/]+\/*$/.exec(directory) ?? [];
+	if (host === undefined || (await disk.readSmall(`${host}/journal.json`)) === null) return;
+	const why = 'a part of its log may be in the journal there';
+	throw new RecoveryRefused(`${directory} is a group of the host in ${host}: ${why}`);
 }
 
 /** Who is named in the options is where they say. */

@@ -160,7 +160,7 @@ export const callerMutants: readonly Mutant[] = [
 		'lost-read-is-not-asked-again',
 		16,
 		'src/client/reader.ts',
-		'for (const read of this.#reads.values()) read.isSent = false;',
+		'this.#unsent = new Map(this.#reads);',
 		'',
 		tests(READER, /a read whose connection is lost is asked again/, 'connection is lost'),
 	),

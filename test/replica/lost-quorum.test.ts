@@ -228,6 +228,15 @@ describe('it is refused', () => {
 		await expect(opened(3)).rejects.toThrow(/on probation: its log was damaged/);
 	});
 
+	it('for a group of a host, whose log may end in the journal', async () => {
+		const small = await crashed('host', 2);
+		const doors = small.world.machine('r1').start();
+		await small.world.complete(doors.disk.makeDirectory('/host/groups/1'));
+		await small.world.complete(doors.disk.writeSmall('/host/journal.json', new Uint8Array(9)));
+		const opened = LostQuorum.open({ doors, directory: '/host/groups/1', addresses: THREE });
+		await expect(small.world.complete(opened)).rejects.toThrow(/is a group of the host in \/host/);
+	});
+
 	it('a second time: it has a majority then', async () => {
 		const small = await crashed('again', 2);
 		await recover(small, 1);

@@ -10,6 +10,7 @@ export type { RemoteClient } from './remote-client.js';
 export type {
 	Accepted,
 	Client,
+	ClientProposeOptions,
 	ClientReadOptions,
 	ClientTailOptions,
 	ConnectOptions,

@@ -1,3 +1,4 @@
+import { ReadFailed, UnknownOutcome } from '../errors.js';
 import type { PackedEntries } from '../format/batch-writer.js';
 import type { Entry, MemberChange } from '../replica/types.js';
 import { administer } from './admin.js';
@@ -5,6 +6,7 @@ import { askAll } from './ask-status.js';
 import { backupFromAny, type FetchedBackup, type TakeRange } from './backup.js';
 import { Call } from './call.js';
 import type { Environment } from './environment.js';
+import { untilGivenUp } from './give-up.js';
 import { LeaderFinder } from './leader-finder.js';
 import { Producer } from './producer.js';
 import { Reader } from './reader.js';
@@ -13,11 +15,17 @@ import { tailEntries } from './tail.js';
 import type {
 	Accepted,
 	Client,
+	ClientProposeOptions,
 	ClientReadOptions,
 	ClientTailOptions,
 	MembersReport,
 	PeerReport,
 } from './types.js';
+
+/** It may be sent yet, or be on its way. */
+function unknownToWhoGaveUp(): UnknownOutcome {
+	return new UnknownOutcome('the caller gave up waiting');
+}
 
 /** A client of a cluster, over the network. */
 export class RemoteClient implements Client {
@@ -38,12 +46,17 @@ export class RemoteClient implements Client {
 		this.#finder.serve([this.#producer, reader]);
 	}
 
-	propose(entry: Uint8Array): Promise<Accepted> {
-		return this.#propose(entry);
+	propose(entry: Uint8Array, options?: ClientProposeOptions): Promise<Accepted> {
+		if (options?.signal === undefined) return this.#propose(entry);
+		return untilGivenUp(() => this.#propose(entry), options.signal, unknownToWhoGaveUp);
 	}
 
-	proposeBatch(entries: readonly Uint8Array[] | PackedEntries): Promise<Accepted> {
-		return this.#propose(entries);
+	proposeBatch(
+		entries: readonly Uint8Array[] | PackedEntries,
+		options?: ClientProposeOptions,
+	): Promise<Accepted> {
+		if (options?.signal === undefined) return this.#propose(entries);
+		return untilGivenUp(() => this.#propose(entries), options.signal, unknownToWhoGaveUp);
 	}
 
 	#propose(entries: Uint8Array | readonly Uint8Array[] | PackedEntries): Promise<Accepted> {
@@ -57,7 +70,10 @@ export class RemoteClient implements Client {
 	}
 
 	read(query: Uint8Array, options: ClientReadOptions = {}): Promise<Uint8Array> {
-		return this.#readers.read(query, options);
+		const { signal } = options;
+		if (signal === undefined) return this.#readers.read(query, options);
+		const makeError = () => new ReadFailed('the caller gave up waiting');
+		return untilGivenUp(() => this.#readers.read(query, options), signal, makeError);
 	}
 
 	tail(options: ClientTailOptions = {}): AsyncGenerator<Entry, void, undefined> {

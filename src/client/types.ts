@@ -45,7 +45,14 @@ export interface Accepted {
 	readonly count: number;
 }
 
+export interface ClientProposeOptions {
+	/** Gives up waiting, also for a time (`AbortSignal.timeout`); the outcome is then unknown (`UnknownOutcome`). */
+	readonly signal?: AbortSignal;
+}
+
 export interface ClientReadOptions {
+	/** Gives up waiting (`ReadFailed`). */
+	readonly signal?: AbortSignal;
 	/** Default `'linearizable'`. */
 	readonly consistency?: Consistency;
 	/** Who answers: `'leader'` (default), the replica with this id, or `'any'`: one of them, and another when that fails. */
@@ -79,9 +86,12 @@ export interface Client {
 	 * Errors: `TooLarge`, `Busy`, `Stopped` (closed before it was sent), `NoSpace`, `SessionError` and `Unavailable`:
 	 * it is not applied. `UnknownOutcome`: it may be.
 	 */
-	propose(entry: Uint8Array): Promise<Accepted>;
+	propose(entry: Uint8Array, options?: ClientProposeOptions): Promise<Accepted>;
 	/** The same for entries that shall lie one behind the other in one batch: all or none. */
-	proposeBatch(entries: readonly Uint8Array[] | PackedEntries): Promise<Accepted>;
+	proposeBatch(
+		entries: readonly Uint8Array[] | PackedEntries,
+		options?: ClientProposeOptions,
+	): Promise<Accepted>;
 	/** Asks a state machine: the leader's, linearizably, if the options don't say otherwise. Errors: `ReadFailed`,
 	 * `Unavailable`, `TooLarge`, `Busy`, `BadOption`. */
 	read(query: Uint8Array, options?: ClientReadOptions): Promise<Uint8Array>;

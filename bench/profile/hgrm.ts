@@ -21,8 +21,8 @@ export function percentileSteps(state: HistogramState): PercentileStep[] {
 	const steps: PercentileStep[] = [];
 	let share = 0;
 	for (const { ms, count } of cumulative) {
-		if (count === total) break;
-		while (share <= count / total) {
+		while (share < 1 && share <= count / total) {
+			if (count === total && share > 0) break;
 			steps.push({ ms, share, count });
 			const halvings = Math.floor(Math.log2(1 / (1 - share)));
 			share += 1 / (TICKS_PER_HALF * 2 ** (halvings + 1));

@@ -112,7 +112,7 @@ export class Host {
 	) {
 		this.id = options.id;
 		this.#options = options;
-		this.#doors = { disk, clock, network: doors.network, random: doors.random };
+		this.#doors = { ...doors, disk, clock };
 		this.#disk = disk;
 		this.#network = network;
 		this.#listener = listener;

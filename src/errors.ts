@@ -207,6 +207,13 @@ export class Unavailable extends MillraceError {
 	}
 }
 
+/** uWebSockets.js, on which the gateway stands, can't be loaded here. Everything else works without it. */
+export class GatewayUnavailable extends MillraceError {
+	constructor(how: string, cause: unknown) {
+		super('GATEWAY_UNAVAILABLE', `the gateway needs uWebSockets.js: ${how}`, { cause });
+	}
+}
+
 /** An option has a value that can't work. */
 export class BadOption extends MillraceError {
 	constructor(message: string) {

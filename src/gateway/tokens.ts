@@ -1,0 +1,68 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { BadOption } from '../errors.js';
+import type { Permission, Token } from './types.js';
+
+const RANK: Readonly<Record<Permission, number>> = { read: 1, write: 2, admin: 3 };
+/** RFC 6750, section 2.1, and long enough that nobody guesses it. */
+const SECRET = /^[A-Za-z0-9\-._~+/]{16,256}=*$/;
+
+/** Does `held` allow what `needed` does? */
+export function allows(held: Permission, needed: Permission): boolean {
+	return RANK[held] >= RANK[needed];
+}
+
+function digestOf(text: string): Uint8Array {
+	return createHash('sha256').update(text).digest();
+}
+
+/** The tokens of a gateway. Keeps only what they hash to. */
+export class Tokens {
+	readonly #known: readonly { readonly permission: Permission; readonly digest: Uint8Array }[];
+
+	/** Errors: `BadOption`. */
+	constructor(tokens: readonly Token[]) {
+		if (tokens.length === 0) throw new BadOption('tokens: there is none');
+		this.#known = tokens.map(({ permission, secret }) => {
+			if (!Object.hasOwn(RANK, permission))
+				throw new BadOption("a token's permission is read, write or admin");
+			if (!SECRET.test(secret))
+				throw new BadOption('a token has 16 to 256 letters, digits or -._~+/');
+			return { permission, digest: digestOf(secret) };
+		});
+	}
+
+	/** What the holder may do; null if nobody is known by this. Takes the same time however much of it is right. */
+	permissionOf(secret: string): Permission | null {
+		const digest = digestOf(secret);
+		let permission: Permission | null = null;
+		for (const known of this.#known) {
+			if (timingSafeEqual(known.digest, digest)) permission = known.permission;
+		}
+		return permission;
+	}
+
+	/** The same for the header `Authorization`. */
+	permissionOfHeader(header: string): Permission | null {
+		const match = /^Bearer +(\S+) *$/i.exec(header);
+		return match === null ? null : this.permissionOf(match[1]!);
+	}
+}
+
+/** Reads a file of tokens: on each line a permission and a token; `#` begins a comment. Errors: `BadOption`, which never
+ * quotes a token. */
+export function parseTokens(text: string): Token[] {
+	const tokens: Token[] = [];
+	for (const [i, line] of text.split('\n').entries()) {
+		const words = line.replace(/#.*/, '').trim().split(/\s+/);
+		if (words[0] === '') continue;
+		const [permission, secret] = words;
+		if (words.length !== 2 || !Object.hasOwn(RANK, permission!) || !SECRET.test(secret!)) {
+			throw new BadOption(
+				`tokens, line ${i + 1}: 'read', 'write' or 'admin', and a token of 16 to 256 characters`,
+			);
+		}
+		tokens.push({ permission: permission as Permission, secret: secret! });
+	}
+	if (tokens.length === 0) throw new BadOption('tokens: there is none');
+	return tokens;
+}

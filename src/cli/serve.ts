@@ -1,7 +1,10 @@
 import { BadOption } from '../errors.js';
+import type { Gateway } from '../gateway/index.js';
+import { loadUws } from '../gateway/uws.js';
 import type { BatchView, Replica, StateMachine } from '../index.js';
 import { openReplica } from '../index.js';
 import { KvMachine } from '../kv/machine.js';
+import { announceGateway, GATEWAY_HELP, GATEWAY_OPTIONS, gatewayOptionsOf } from './gateway.js';
 import {
 	oneOf,
 	parse,
@@ -27,7 +30,7 @@ Usage: millrace serve --id N --peers LIST --dir DIR [options]
                      os: it is in the memory of a majority's kernels
   --snapshot-every B a snapshot after so many bytes of log (268435456); what it stands for is dropped from the log
   --tls PREFIX       encrypted: PREFIX.crt and PREFIX.key, and ca.crt beside them; see millrace certs
-  --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
+${GATEWAY_HELP}  --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
 
 Prints one line when it listens, and then one for each change of its role and each
 connection that was turned away. SIGTERM and SIGINT end it in order, with exit code 0.
@@ -70,6 +73,7 @@ export function optionsOf(argv: readonly string[]) {
 		join: { type: 'boolean', default: false },
 		'exit-with-stdin': { type: 'boolean', default: false },
 		tls: { type: 'string' },
+		...GATEWAY_OPTIONS,
 	} as const;
 	const { values } = parse(argv, options);
 	const id = wholeNumber('id', required('id', values.id), 1, 0xffff_ffff);
@@ -85,14 +89,17 @@ export function optionsOf(argv: readonly string[]) {
 		snapshotEveryBytes: snapshotEveryBytes(values),
 		join: values.join,
 		...tlsOption(values.tls),
+		gatewayOptions: gatewayOptionsOf(values),
 		withStdin: values['exit-with-stdin'],
 	};
 }
 
 export async function run(argv: readonly string[]): Promise<number> {
-	const { withStdin, state, ...options } = optionsOf(argv);
+	const { withStdin, state, gatewayOptions, ...options } = optionsOf(argv);
 	const { id, peers } = options;
 	const ending = untilEnd(withStdin);
+	// Where it is missing, nothing is begun.
+	if (gatewayOptions !== null) await loadUws();
 	const replica = await openReplica({
 		...options,
 		stateMachine: state === 'kv' ? new KvMachine() : new Counter(),
@@ -101,13 +108,21 @@ export async function run(argv: readonly string[]): Promise<number> {
 		log: (line) => void process.stdout.write(`replica ${id}: ${line}\n`),
 	});
 	process.stdout.write(`replica ${id} listening on ${peers[id]}\n`);
-	return serve(replica, ending);
+	try {
+		return await serve(replica, await announceGateway(replica, gatewayOptions), ending);
+	} finally {
+		await replica.close();
+	}
 }
 
-async function serve(replica: Replica, ending: Promise<void>): Promise<number> {
+async function serve(
+	replica: Replica,
+	gateway: Gateway | null,
+	ending: Promise<void>,
+): Promise<number> {
 	const stopped = new Promise<Error>((resolve) => replica.once('stopped', resolve));
 	const failure = await Promise.race([ending.then(() => null), stopped]);
-	await replica.close();
+	await gateway?.close();
 	if (failure !== null) throw failure;
 	return 0;
 }

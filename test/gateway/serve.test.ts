@@ -1,6 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -70,6 +72,22 @@ test.skipIf(unavailable !== null)('serve with tokens', async () => {
 	expect((await fetch(url, { method: 'POST', body: 'a' })).status).toBe(401);
 	const headers = { authorization: 'Bearer 0123456789abcdef' };
 	expect((await fetch(url, { method: 'POST', body: 'a', headers })).status).toBe(200);
+});
+
+test.skipIf(unavailable !== null)('serve with TLS for its gateway', async () => {
+	const [port] = await freePorts(1);
+	const [peers] = Object.entries(await freePeers(1)).map(([id, address]) => `${id}=${address}`);
+	const certs = join(directory, 'certs');
+	expect(await millrace(['certs', '--dir', certs, '--peers', peers!])).toMatchObject({ code: 0 });
+	const where = ['serve', '--id', '1', '--peers', peers!, '--dir', join(directory, 'with-tls')];
+	const args = ['--gateway', `127.0.0.1:${port}`, '--gateway-tls', join(certs, 'replica-1')];
+	await start([...where, ...args], 'has its gateway on https://');
+	const ca = readFileSync(join(certs, 'ca.crt'));
+	const said = get(`https://127.0.0.1:${port}/healthz`, { ca });
+	const [response] = (await once(said, 'response')) as [IncomingMessage];
+	expect(response.statusCode).toBe(200);
+	response.resume();
+	await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
 });
 
 test.each([

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { optionsOf, wordsOf } from '../../src/cli/kv.js';
 import { freePeers } from '../replica/ports.js';
 import { ReplicaProcess } from './built-replica.js';
-import { millrace } from './command.js';
+import { MAIN, millrace } from './command.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-kv-'));
 let replicas: ReplicaProcess[] = [];
@@ -90,6 +92,22 @@ describe('millrace kv', () => {
 			'',
 		]);
 		expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+	});
+
+	it('finds the store of millrace cluster --state kv', async () => {
+		const args = [MAIN, 'cluster', '--state', 'kv', '--dir', join(directory, 'cluster')];
+		const cluster = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+		const ended = once(cluster, 'exit');
+		let said = '';
+		for await (const chunk of cluster.stdout) {
+			said += chunk;
+			if (/^peers: .*\n/m.test(said)) break;
+		}
+		const [, there] = /^peers: (.*)$/m.exec(said)!;
+		const put = await millrace(['kv', '--peers', there!, 'create', 'a', 'b']);
+		expect(put).toEqual({ code: 0, stdout: 'ok\n', stderr: '' });
+		cluster.stdin.end();
+		expect(await ended).toEqual([0, null]);
 	});
 
 	it('leaves a cluster alone that keeps something else', async () => {

@@ -138,8 +138,32 @@ export const MESSAGE: MessageNumbers = {
 };
 
 /** One frame of every kind and shape, by name: what the golden files hold. */
+/** Of a cluster that was recovered once, with everything that a configuration can say. */
+export const MEMBERS = {
+	voters: [
+		{ id: 1, address: 'a:7001', priority: 2 },
+		{ id: 5, address: '[::1]:7001' },
+	],
+	outgoing: [{ id: 1, address: 'a:7001', priority: 2 }],
+	learners: [{ id: 4, address: 'd:7001', promote: true, replaces: 1 }],
+	removed: [2, 3],
+	recovered: {
+		numbers: [2 ** 44 + 77],
+		index: 12,
+		time: 1_795_000_000_000,
+		by: 'root@host',
+		lost: [2, 3],
+	},
+} as const;
+
 export const SAMPLES: Readonly<Record<string, Uint8Array>> = {
 	'batch-entries': batchFrame([text('first'), text(''), text('the third entry')], BATCH),
+	'batch-configuration': batchFrame([text(JSON.stringify(MEMBERS))], {
+		...BATCH,
+		kind: BatchKind.configuration,
+		session: 0,
+		sequence: 0,
+	}),
 	'batch-no-op': batchFrame([text('')], {
 		...BATCH,
 		kind: BatchKind.noOp,

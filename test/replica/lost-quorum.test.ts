@@ -8,9 +8,11 @@ import {
 	encodeMembers,
 	MemberList,
 	type Members,
+	membersOfBatch,
 } from '../../src/replica/members.js';
 import { parseAddress } from '../../src/replica/options.js';
 import type { ReplicaOptions, ReplicaStatus } from '../../src/replica/types.js';
+import { MEMBERS, memoryOf, SAMPLES } from '../format/frames.js';
 import { numbered, SnapshotMachine } from './machines.js';
 import { KIB, LIMITS, type Node, SmallWorld } from './small-world.js';
 
@@ -320,6 +322,11 @@ describe('two that were recovered', () => {
 			true,
 			false,
 		]);
+	});
+
+	it('are in the golden bytes of a configuration', () => {
+		const frame = SAMPLES['batch-configuration']!;
+		expect(membersOfBatch(memoryOf(frame), 0)).toEqual(MEMBERS);
 	});
 
 	it('a configuration says nothing of recoveries that makes no sense', () => {

@@ -15,6 +15,7 @@ export class JournaledPath {
 	users = 0;
 	/** Written since the last sync began. */
 	isDirty = false;
+	#syncing: Promise<void> | null = null;
 	/** The last flush with a record of it. */
 	lastSequence = 0;
 	/** Records that aren't done. */
@@ -34,7 +35,8 @@ export class JournaledPath {
 	/** No record of it is needed, or will be. */
 	get isSettled(): boolean {
 		const isPast = this.lastSequence < this.#journal.freedBelow;
-		return this.#waiting === 0 && !this.isDirty && isPast;
+		const isSynced = !this.isDirty && this.#syncing === null;
+		return this.#waiting === 0 && isSynced && isPast;
 	}
 
 	idle(): Promise<void> {
@@ -42,11 +44,18 @@ export class JournaledPath {
 		return new Promise((resolve) => this.#onIdle.push(resolve));
 	}
 
+	/** Whoever asks while a sync is under way needs its end as well. */
 	async sync(): Promise<void> {
+		while (this.#syncing !== null) await this.#syncing;
 		if (!this.isDirty) return;
 		// A write that ends from now on needn't be in it.
 		this.isDirty = false;
-		await this.base.sync();
+		this.#syncing = this.base.sync();
+		try {
+			await this.#syncing;
+		} finally {
+			this.#syncing = null;
+		}
 	}
 
 	write(

@@ -122,6 +122,27 @@ describe('a journal', () => {
 	});
 });
 
+test('a path is given up when its bytes are on the disk, also if somebody else has begun to sync them', async () => {
+	for (let i = 0; i < 60; i++) {
+		machine = new Machine(`giving up ${i}`);
+		disk = await machine.until(begin());
+		const file = await makeFile('a');
+		const other = await makeFile('c');
+		for (let n = 0; n < 14; n++) await machine.until(write(file, [pattern(1000, n)], 1000 * n));
+		// That goes to the other file, and a checkpoint begins.
+		void write(other, [pattern(1000, 1)], 0);
+		await machine.pass(0.001);
+		void disk.rename(`${DIRECTORY}/a`, `${DIRECTORY}/b`);
+		await machine.pass(machine.random.next());
+		machine.crash();
+		const [name] = machine.disk.fileSystem.list(DIRECTORY).filter((each) => /^[ab]$/.test(each));
+		const bytes = await reopened(name!);
+		for (let n = 0; n < 14; n++) {
+			expectBytes(bytes.subarray(1000 * n, 1000 * n + 1000), pattern(1000, n));
+		}
+	}
+});
+
 describe('a disk that fails', () => {
 	test.each(['write', 'sync'] as const)(
 		'at a %s takes nothing more, frees nothing, and replays all',

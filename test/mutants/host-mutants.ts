@@ -1,5 +1,6 @@
 import { type Mutant, mutant, tests } from './mutant.js';
 
+const MUX = 'test/host/mux.test.ts';
 const LIVES = 'test/host/journal-disk.test.ts';
 const DAMAGE = 'test/host/journal-damage.test.ts';
 
@@ -7,6 +8,10 @@ const JOURNAL = 'src/host/journal.ts';
 const DISK = 'src/host/journal-disk.ts';
 const FILE = 'src/host/journaled-file.ts';
 const RECOVERY = 'src/host/journal-recovery.ts';
+
+const STREAM = 'src/host/mux-stream.ts';
+const LINK = 'src/host/mux-link.ts';
+const DOORMAN = 'src/host/doorman.ts';
 
 const NOT_THERE = /hold what was done/;
 
@@ -126,11 +131,53 @@ export const hostMutants: readonly Mutant[] = [
 		tests(LIVES, /what is done is read|hold what was done/),
 	),
 	mutant(
+		'sync-under-way-is-not-waited-for',
+		29,
+		FILE,
+		'while (this.#syncing !== null) await this.#syncing;',
+		'',
+		tests(DAMAGE, /a path is given up when its bytes are on the disk/),
+	),
+	mutant(
 		'file-taken-as-clean-too-early',
 		29,
 		FILE,
 		'if (kind === RecordKind.write) this.isDirty = true;',
 		'',
 		tests(LIVES, NOT_THERE),
+	),
+
+	// ---- Many groups on one connection
+	mutant(
+		'stream-without-a-window',
+		[30, 31],
+		STREAM,
+		'if (this.#window < 0) return false;',
+		'',
+		tests(MUX, /more data than was granted/),
+	),
+	mutant(
+		'stream-that-nobody-reads-is-credited',
+		30,
+		STREAM,
+		'this.#waiting.push(bytes.slice());\n\t\t\treturn true;',
+		'this.#waiting.push(bytes.slice());\n\t\t\tthis.#carrier.credit(this, bytes.byteLength);\n\t\t\tthis.#window += bytes.byteLength;\n\t\t\treturn true;',
+		tests(MUX, /hold back one that nobody reads/),
+	),
+	mutant(
+		'streams-in-any-order',
+		31,
+		LINK,
+		'if (this.#isDialled || number !== this.#lastStream + 1) {',
+		'if (this.#isDialled) {',
+		tests(MUX, /a stream twice|a stream out of turn/),
+	),
+	mutant(
+		'client-as-a-host',
+		31,
+		DOORMAN,
+		'if (isHost && this.isClientOnly)',
+		'if (isHost && !this.isClientOnly && false)',
+		tests(MUX, /a host with the certificate of a client/),
 	),
 ];

@@ -1,0 +1,385 @@
+// Many groups in one process: what idle ones cost, and what busy ones reach beside a single one. Three hosts, real processes.
+
+import { fork } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const HELP = `What many groups in one process cost, and what they reach.
+
+    npm run bench:groups [-- OPTIONS]
+
+    --idle N      idle groups (1000); 0: leave that out
+    --active N    busy groups, beside one (64); 0: leave that out
+    --seconds S   of each measurement (10)
+    --rounds N    one group and the many, in turns, so often (3)
+    --payload N   bytes of an entry (256)
+    --depth N     entries in flight, in all groups together (4096)
+    --dir DIR     where to put the logs; on the disk to be measured (a temporary one)
+    --json        print one JSON object
+
+Three processes, each a host of a replica of every group, on this machine. Idle: every group has had a proposal, and then
+nothing; processor time of the three together, and memory per group and process. Busy: every leader's process proposes to
+its own groups, one entry at a time; the same number of entries is in flight with one group as with many.
+`;
+
+const options = {
+	idle: { type: 'string', default: '1000' },
+	active: { type: 'string', default: '64' },
+	seconds: { type: 'string', default: '10' },
+	rounds: { type: 'string', default: '3' },
+	payload: { type: 'string', default: '256' },
+	depth: { type: 'string', default: '4096' },
+	dir: { type: 'string' },
+	json: { type: 'boolean', default: false },
+	help: { type: 'boolean', default: false },
+};
+
+const HOSTS = [1, 2, 3];
+const KIB = 1024;
+/** Of idle groups: little of the disk is made ready for each. */
+const SMALL = {
+	slabBytes: 256 * KIB,
+	batchBytes: 64 * KIB,
+	entryBytesMax: 64 * KIB,
+	uncommittedBytesMax: 2048 * KIB,
+	segmentBytes: 256 * KIB,
+};
+/** Busy ones recycle their segments while they are measured. */
+const BUSY = { segmentBytes: 4096 * KIB };
+const RETAIN_BYTES = 8192 * KIB;
+
+function readOptions() {
+	let values;
+	try {
+		({ values } = parseArgs({ options }));
+	} catch (error) {
+		refuse(error.message.split('\n')[0]);
+	}
+	if (values.help) {
+		process.stdout.write(HELP);
+		process.exit(0);
+	}
+	const number = (name, min, max) => {
+		const value = Number(values[name]);
+		if (Number.isInteger(value) && value >= min && value <= max) return value;
+		refuse(`--${name} is a whole number from ${min} to ${max}, not '${values[name]}'`);
+	};
+	return {
+		idle: number('idle', 0, 20_000),
+		active: number('active', 0, 1000),
+		seconds: number('seconds', 1, 3600),
+		rounds: number('rounds', 1, 100),
+		payload: number('payload', 1, 64 * KIB),
+		depth: number('depth', 1, 100_000),
+		dir: values.dir ?? tmpdir(),
+		json: values.json,
+	};
+}
+
+function refuse(why) {
+	process.stderr.write(`bench:groups: ${why}\n`);
+	process.exit(2);
+}
+
+function say(line) {
+	process.stderr.write(`${line}\n`);
+}
+
+/** One host in a process of its own. */
+class HostProcess {
+	#child;
+	#waiting = [];
+
+	constructor(id, dir, peers) {
+		const args = ['host', String(id), dir, JSON.stringify(peers)];
+		this.#child = fork(fileURLToPath(import.meta.url), args, { execArgv: ['--expose-gc'] });
+		this.#child.on('message', (answer) => this.#waiting.shift()?.(answer));
+		this.#child.once('exit', (code) => {
+			if (code !== 0 && !isEnding) {
+				say(`host ${id} ended with ${code}`);
+				void end(1);
+			}
+		});
+	}
+
+	/** One question at a time is answered, in order. */
+	ask(question) {
+		return new Promise((resolve) => {
+			this.#waiting.push(resolve);
+			this.#child.send(question);
+		});
+	}
+
+	kill() {
+		this.#child.kill('SIGKILL');
+	}
+}
+
+let isEnding = false;
+let hosts = [];
+let directory = null;
+
+async function end(code) {
+	isEnding = true;
+	for (const host of hosts) host.kill();
+	if (directory !== null) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+	process.exit(code);
+}
+
+async function startHosts(name) {
+	const ports = await freePorts(HOSTS.length);
+	const peers = Object.fromEntries(HOSTS.map((id, i) => [id, `127.0.0.1:${ports[i]}`]));
+	hosts = HOSTS.map((id) => new HostProcess(id, join(directory, name, String(id)), peers));
+	await askAll({ do: 'ready' });
+}
+
+async function stopHosts() {
+	isEnding = true;
+	await askAll({ do: 'close' });
+	hosts = [];
+	isEnding = false;
+	await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+}
+
+function askAll(question) {
+	return Promise.all(hosts.map((host) => host.ask(question)));
+}
+
+async function freePorts(count) {
+	const servers = await Promise.all(
+		Array.from({ length: count }, async () => {
+			const server = createServer();
+			await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+			return server;
+		}),
+	);
+	const ports = servers.map((server) => server.address().port);
+	await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+	return ports;
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+/** Waits until each group has a leader, or all rest. */
+async function until(what, count) {
+	const startedAt = performance.now();
+	for (let saidAt = startedAt; ; await pause(200)) {
+		const reached = sum((await askAll({ do: 'status' })).map((status) => status[what]));
+		if (reached >= count) return;
+		if (performance.now() - startedAt > 300_000) throw new Error(`${what}: ${reached} of ${count}`);
+		if (performance.now() - saidAt < 2000) continue;
+		saidAt = performance.now();
+		say(`  ${what}: ${reached} of ${count}`);
+	}
+}
+
+async function openGroups(count, limits) {
+	const STEP = 50;
+	for (let from = 1; from <= count; from += STEP) {
+		const to = Math.min(count, from + STEP - 1);
+		await askAll({ do: 'open', from, to, limits, retainBytes: RETAIN_BYTES });
+		if (to % 250 === 0) say(`  ${to} of ${count} are open`);
+	}
+	await until('leading', count);
+}
+
+async function measureIdle({ idle, seconds }) {
+	say(`${idle} idle groups`);
+	await startHosts('idle');
+	const before = await askAll({ do: 'memory' });
+	await openGroups(idle, SMALL);
+	await askAll({ do: 'propose-once' });
+	await pause(5000);
+	const after = await askAll({ do: 'memory' });
+	const resting = sum((await askAll({ do: 'status' })).map((status) => status.resting));
+	const counters = await askAll({ do: 'counters' });
+	await askAll({ do: 'cpu' });
+	await pause(seconds * 1000);
+	const cpuMs = sum((await askAll({ do: 'cpu' })).map(({ milliseconds }) => milliseconds));
+	const later = await askAll({ do: 'counters' });
+	await stopHosts();
+	const framesOf = (all) => sum(all.map(({ linkFrames }) => linkFrames));
+	const perGroup = (what) =>
+		Math.round(sum(after.map((each, i) => each[what] - before[i][what])) / HOSTS.length / idle);
+	return {
+		groups: idle,
+		resting: Math.floor(resting / HOSTS.length),
+		cpuPercentOfThree: Number(((100 * cpuMs) / (seconds * 1000)).toFixed(2)),
+		framesASecond: Math.round((framesOf(later) - framesOf(counters)) / seconds),
+		residentBytesPerGroup: perGroup('rss'),
+		heapBytesPerGroup: perGroup('heapUsed'),
+		buffersPerGroup: perGroup('arrayBuffers'),
+	};
+}
+
+async function measureRate(groups, { seconds, payload, depth }) {
+	await startHosts(`busy-${groups}`);
+	await openGroups(groups, BUSY);
+	const drive = { do: 'drive', payload, depth: Math.max(1, Math.floor(depth / groups)) };
+	await askAll({ ...drive, seconds: Math.max(1, seconds / 5) });
+	const counted = await askAll({ ...drive, seconds });
+	const counters = await askAll({ do: 'counters' });
+	await stopHosts();
+	const rate = sum(counted.map(({ acknowledged }) => acknowledged)) / seconds;
+	const flushes = sum(counters.map(({ journalFlushes }) => journalFlushes));
+	const records = sum(counters.map(({ journalRecords }) => journalRecords));
+	const cpuMs = sum(counted.map(({ cpuMs }) => cpuMs));
+	const recordsPerFlush = Number((records / flushes).toFixed(1));
+	return {
+		groups,
+		rate: Math.round(rate),
+		recordsPerFlush,
+		cpuUsPerEntry: Number(((1000 * cpuMs) / (rate * seconds)).toFixed(2)),
+	};
+}
+
+async function measureActive(own) {
+	const runs = { one: [], many: [] };
+	for (let round = 1; round <= own.rounds; round++) {
+		for (const [kind, groups] of [
+			['one', 1],
+			['many', own.active],
+		]) {
+			const run = await measureRate(groups, own);
+			runs[kind].push(run);
+			say(
+				`round ${round}: ${groups} ${groups === 1 ? 'group' : 'groups'}, ${run.rate} entries/s, ${run.recordsPerFlush} writes to a flush, ${run.cpuUsPerEntry} µs of processor time per entry (three replicas)`,
+			);
+		}
+	}
+	const [one, many] = [runs.one, runs.many].map((each) => median(each.map(({ rate }) => rate)));
+	return { ...own, one, many, ratio: Number((many / one).toFixed(3)), runs };
+}
+
+async function main() {
+	const own = readOptions();
+	const parent = await mkdtemp(join(own.dir, 'millrace-groups-')).catch((error) => {
+		refuse(`--dir ${own.dir}: ${error.code}`);
+	});
+	directory = parent;
+	for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void end(130));
+	const result = {};
+	if (own.idle > 0) result.idle = await measureIdle(own);
+	if (own.active > 0) result.active = await measureActive(own);
+	await rm(parent, { recursive: true, force: true });
+	if (own.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+	else print(result);
+	process.exit(0);
+}
+
+function print({ idle, active }) {
+	const lines = [];
+	if (idle !== undefined) {
+		lines.push(
+			`idle      ${idle.groups} groups, of which ${idle.resting} rest: ${idle.cpuPercentOfThree} % of a processor for three hosts, ${idle.framesASecond} messages/s`,
+			`          per group and host: ${(idle.residentBytesPerGroup / KIB).toFixed(0)} KiB resident, of that ${(idle.heapBytesPerGroup / KIB).toFixed(0)} KiB heap; ${(idle.buffersPerGroup / KIB).toFixed(0)} KiB of buffers, touched or not`,
+		);
+	}
+	if (active !== undefined) {
+		lines.push(
+			`busy      1 group: ${active.one} entries/s; ${active.active} groups: ${active.many} entries/s (medians of ${active.rounds}); ratio ${active.ratio}`,
+		);
+	}
+	process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+// ---- A host's own process
+
+async function runHost([id, dir, peersJson]) {
+	const { openHost } = await import('../dist/src/index.js');
+	process.on('SIGINT', () => {});
+	process.once('disconnect', () => process.exit(0));
+	const host = await openHost({ id: Number(id), dir, peers: JSON.parse(peersJson) });
+	const groups = new Map();
+	let cpu = process.cpuUsage();
+	const leaders = () =>
+		[...groups.values()].filter((replica) => replica.status().role === 'leader');
+
+	const commands = {
+		ready: async () => ({}),
+		open: async ({ from, to, limits, retainBytes }) => {
+			const opening = Array.from({ length: to - from + 1 }, async (_, i) => {
+				const stateMachine = { apply: () => undefined };
+				groups.set(from + i, await host.openGroup(from + i, { stateMachine, limits, retainBytes }));
+			});
+			await Promise.all(opening);
+			return {};
+		},
+		status: async () => {
+			const all = [...groups.values()].map((replica) => replica.status());
+			return {
+				leading: all.filter(({ role }) => role === 'leader').length,
+				resting: all.filter(({ isResting }) => isResting === true).length,
+			};
+		},
+		'propose-once': async () => {
+			const entry = new Uint8Array(64);
+			await Promise.all(leaders().map((replica) => replica.propose(entry).catch(() => {})));
+			return {};
+		},
+		memory: async () => {
+			globalThis.gc();
+			await pause(100);
+			globalThis.gc();
+			return process.memoryUsage();
+		},
+		counters: async () => host.counters(),
+		cpu: async () => {
+			const { user, system } = process.cpuUsage(cpu);
+			cpu = process.cpuUsage();
+			return { milliseconds: (user + system) / 1000 };
+		},
+		drive: async ({ payload, depth, seconds }) => {
+			const before = process.cpuUsage();
+			const endAt = performance.now() + seconds * 1000;
+			const entry = new Uint8Array(payload).fill(7);
+			let acknowledged = 0;
+			const caller = async (replica) => {
+				while (performance.now() < endAt) {
+					await replica.propose(entry, { whenBusy: 'wait' });
+					if (performance.now() < endAt) acknowledged += 1;
+				}
+			};
+			const callers = leaders().flatMap((replica) =>
+				Array.from({ length: depth }, () => caller(replica).catch(() => {})),
+			);
+			await Promise.all([...callers, pause(seconds * 1000)]);
+			const { user, system } = process.cpuUsage(before);
+			return { acknowledged, cpuMs: (user + system) / 1000 };
+		},
+		close: async () => {
+			await host.close();
+			setTimeout(() => process.exit(0), 10);
+			return {};
+		},
+	};
+	for await (const question of questions()) process.send(await commands[question.do](question));
+}
+
+async function* questions() {
+	const waiting = [];
+	let wake = () => {};
+	process.on('message', (question) => {
+		waiting.push(question);
+		wake();
+	});
+	for (;;) {
+		while (waiting.length > 0) yield waiting.shift();
+		await new Promise((resolve) => {
+			wake = resolve;
+		});
+	}
+}
+
+if (process.argv[2] === 'host') await runHost(process.argv.slice(3));
+else
+	await main().catch((error) => {
+		say(`bench:groups: ${error.message}`);
+		return end(1);
+	});

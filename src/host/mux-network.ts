@@ -68,10 +68,11 @@ export class MuxNetwork {
 		return count;
 	}
 
-	/** Of the links that were dialled and stand now. */
+	/** Of the links that stand now, in both directions. */
 	get counters(): { writes: number; frames: number } {
 		const sum = { writes: 0, frames: 0 };
-		for (const { counters } of this.#links.values()) {
+		const accepted = [...this.#places.values()].flatMap(({ links }) => [...links]);
+		for (const { counters } of [...this.#links.values(), ...accepted]) {
 			sum.writes += counters.writes;
 			sum.frames += counters.frames;
 		}

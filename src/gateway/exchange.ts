@@ -39,6 +39,8 @@ export class Exchange {
 	#bytes = 0;
 	#isOver = false;
 	#isStreaming = false;
+	/** The first byte of an answer has been handed over: there can't be another one. */
+	#isAnswered = false;
 	/** A body was asked for, and isn't all there yet. */
 	#isReceiving = false;
 	#onOver: (() => void) | null = null;
@@ -62,6 +64,10 @@ export class Exchange {
 		return this.#isOver;
 	}
 
+	get isAnswered(): boolean {
+		return this.#isAnswered;
+	}
+
 	get isReceiving(): boolean {
 		return this.#isReceiving;
 	}
@@ -79,8 +85,15 @@ export class Exchange {
 		this.#headers = { ...this.#headers, ...headers };
 	}
 
-	/** Hands over the body when all of it is there. Its bytes are valid until `take` returns. */
+	/** Hands over the body when all of it is there. Its bytes are valid until `take` returns; what it throws is the answer. */
 	body(bytesMax: number, take: (body: Uint8Array) => void): void {
+		const hand = (body: Uint8Array): void => {
+			try {
+				take(body);
+			} catch (error) {
+				this.fail(error as Error);
+			}
+		};
 		if (this.#contentLength > bytesMax) return this.#tooLong(this.#contentLength, bytesMax);
 		let gathered: Uint8Array = new Uint8Array(0);
 		let length = 0;
@@ -90,7 +103,7 @@ export class Exchange {
 			this.#isReceiving = !isLast;
 			const chunk = new Uint8Array(buffer);
 			if (length + chunk.length > bytesMax) return this.#tooLong(length + chunk.length, bytesMax);
-			if (isLast && length === 0) return take(chunk);
+			if (isLast && length === 0) return hand(chunk);
 			// Memory grows with what comes, not with what is announced.
 			const needed = length + chunk.length;
 			if (needed > gathered.length) {
@@ -102,7 +115,7 @@ export class Exchange {
 			}
 			gathered.set(chunk, length);
 			length = needed;
-			if (isLast) take(gathered.subarray(0, length));
+			if (isLast) hand(gathered.subarray(0, length));
 		});
 	}
 
@@ -133,7 +146,7 @@ export class Exchange {
 	}
 
 	refuse(status: Status, code: string, message: string, isClosing = false): void {
-		if (this.#isOver) return;
+		if (this.#isOver || this.#isAnswered) return;
 		if (status >= 400) this.#desk.failed();
 		if (status === 503) this.withHeaders({ 'retry-after': '1' });
 		const text = Buffer.from(`${JSON.stringify({ error: { code, message } })}\n`);
@@ -141,7 +154,7 @@ export class Exchange {
 	}
 
 	answer(status: Status, type: string, body: Uint8Array, isClosing = false): void {
-		if (this.#isOver) return;
+		if (this.#isOver || this.#isAnswered) return;
 		if (isClosing) this.withHeaders({ connection: 'close' });
 		const isHead = this.method === 'head';
 		const isLong = body.length > PIECE_BYTES && !isHead;
@@ -156,6 +169,7 @@ export class Exchange {
 	}
 
 	#begin(status: Status, type: string): void {
+		this.#isAnswered = true;
 		this.#response.writeStatus(STATUS_LINES[status]);
 		this.#response.writeHeader('content-type', type);
 		for (const [name, value] of Object.entries(this.#headers)) {
@@ -229,7 +243,7 @@ export class Exchange {
 		taken?.();
 	}
 
-	/** Closes the connection now. */
+	/** Closes the connection now: what isn't sent yet is lost. */
 	abort(): void {
 		if (!this.#isOver) this.#response.close();
 	}

@@ -254,9 +254,10 @@ function allowMethods(exchange: Exchange, methods: string): void {
 	exchange.json(200, { ok: true });
 }
 
-/** There is no answer in time. */
+/** There is no answer in time, or it isn't taken. */
 function giveUp(exchange: Exchange, route: Route, ms: number): void {
-	if (exchange.isReceiving) {
+	if (exchange.isAnswered) exchange.abort();
+	else if (exchange.isReceiving) {
 		exchange.refuse(408, 'TIMEOUT', `the body did not come within ${ms} ms`, true);
 	} else exchange.fail(route.late?.(ms) ?? new ReadFailed(`no answer within ${ms} ms`));
 }

@@ -16,7 +16,8 @@ export interface GatewayLimits {
 	/** Of all connections together: bodies that are still coming, and answers that aren't taken yet. Who comes when they are
 	 * used up is refused (503). Default 64 MiB. */
 	readonly waitingBytesMax: number;
-	/** A request without an outcome after this long is answered with 504. Default 10,000. */
+	/** A request without an outcome after this long is answered with 504; one whose answer isn't taken by then is cut off.
+	 * Tails may last. Default 10,000. */
 	readonly requestMs: number;
 }
 

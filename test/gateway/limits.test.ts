@@ -96,6 +96,27 @@ describe.skipIf(unavailable !== null)('the limits of a gateway', () => {
 		await gateway.close();
 	});
 
+	it('cuts off who doesn’t take an answer in time, and says nothing behind its beginning', async () => {
+		const gateway = await openOn(replica, { limits: { requestMs: 100 } });
+		const long = dial(
+			gateway.port,
+			'GET /v1/read?query=long%2020000000 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+		);
+		// Slowly, but on and on: uWebSockets.js doesn't mind that.
+		const sip = setInterval(
+			() => long.socket.once('data', () => long.socket.pause()).resume(),
+			100,
+		);
+		await until('it waits to be taken', () => gateway.counters().waitingBytes > 0);
+		await until('it is given up', () => gateway.counters().waitingBytes === 0);
+		clearInterval(sip);
+		long.socket.resume();
+		await until('it is closed', () => long.isClosed);
+		expect(long.text.length).toBeLessThan(20_000_000);
+		expect(long.text.split('HTTP/1.1').length).toBe(2);
+		await gateway.close();
+	});
+
 	it('closes in order: what is under way is answered, tails are told, and nobody is taken', async () => {
 		const gateway = await openOn(replica);
 		let open = () => {};
@@ -106,7 +127,7 @@ describe.skipIf(unavailable !== null)('the limits of a gateway', () => {
 		const said = post(gateway, '/v1/propose', 'last');
 		const tail = ask(gateway, `/v1/tail?from=${before + 2}`);
 		await until('both are under way', () => {
-			return replica.status().last > before && gateway.counters().tails === 1;
+			return replica.status().committed > before && gateway.counters().tails === 1;
 		});
 		const closed = gateway.close();
 		await until('the tail is told', () => gateway.counters().tails === 0);

@@ -16,7 +16,7 @@ const TICK_MS = 1000;
 /** How often a tail says that it is alive. */
 const ALIVE_MS = 10_000;
 /** For what is under way when the gateway closes. */
-const CLOSE_MS = 1000;
+const CLOSE_MS = 3000;
 
 /** A request that has no answer yet. */
 interface Waiting {

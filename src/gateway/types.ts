@@ -45,7 +45,7 @@ export interface Gateway {
 	readonly port: number;
 	/** What it has counted. */
 	counters(): GatewayCounters;
-	/** Takes no new connections, ends tails, waits for what is under way for at most a second, and closes. */
+	/** Takes no new connections, ends tails, waits for what is under way for three seconds at most, and closes. */
 	close(): Promise<void>;
 }
 

@@ -81,7 +81,7 @@ describe.skipIf(unavailable !== null)('the limits of a gateway', () => {
 	});
 
 	it('answers a proposal that has no outcome in time as what it is', async () => {
-		const gateway = await openOn(replica, { limits: { requestMs: 100 } });
+		const gateway = await openOn(replica, { limits: { requestMs: 1500 } });
 		let open = () => {};
 		machine.gate = new Promise((resolve) => {
 			open = resolve;
@@ -97,7 +97,7 @@ describe.skipIf(unavailable !== null)('the limits of a gateway', () => {
 	});
 
 	it('cuts off who doesn’t take an answer in time, and says nothing behind its beginning', async () => {
-		const gateway = await openOn(replica, { limits: { requestMs: 100 } });
+		const gateway = await openOn(replica, { limits: { requestMs: 1500 } });
 		const long = dial(
 			gateway.port,
 			'GET /v1/read?query=long%2020000000 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',

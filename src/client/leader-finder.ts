@@ -144,7 +144,9 @@ export class LeaderFinder {
 		return backoffMs(this.#environment.random, rounds);
 	}
 
+	/** Invariant: of several connections that were begun, the last one alone is open. */
 	#dial(): void {
+		this.#link?.close();
 		this.#link = new Link(this.#environment, this.#target, {
 			ready: () => this.#ready(),
 			message: (message, memory, offset) => {
@@ -185,7 +187,7 @@ export class LeaderFinder {
 	/** A replica says of itself what it is. */
 	#heard(status: ReplicaStatus): void {
 		this.#learn(status);
-		if (!this.#isWaiting) return this.#probe.stop();
+		if (!this.#isWaiting || this.#isReady) return this.#probe.stop();
 		if (status.role !== 'leader' || status.term < this.#term) return;
 		if (status.id !== this.#left || this.#failures <= 2) return this.#goTo(status.id);
 		// It failed just now: whoever else claims to lead comes first.

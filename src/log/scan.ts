@@ -176,7 +176,7 @@ export class LogScan {
 		this.#position = start + FLUSH_MARK_BYTES;
 		const header = this.#header;
 		this.#header = null;
-		if (!this.#joins(mark) && !this.#isReset(mark, header)) {
+		if (!this.#fits(mark, header)) {
 			const what = `flush ${mark.sequence} does not join the log before it`;
 			this.#damage = { position: start, what, isImpossible: true };
 			return false;
@@ -190,6 +190,12 @@ export class LogScan {
 		this.#borders.commit(this.#committed);
 		this.#visitor.flush?.(mark);
 		return await this.#scanBatches(window, this.#position + mark.bytes);
+	}
+
+	#fits(mark: FlushMarkNumbers, header: SegmentHeaderNumbers | null): boolean {
+		// A crash may come while the segments before a new beginning are removed: what is left of them may begin above it.
+		if (mark.index < this.base.index && this.#isReset(mark, header)) return true;
+		return this.#joins(mark) || this.#isReset(mark, header);
 	}
 
 	/** A mark is only written once everything before it is durable, so it continues the log or cuts it at one

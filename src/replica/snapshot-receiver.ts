@@ -166,7 +166,7 @@ export class SnapshotReceiver {
 			this.#taker.log(`a snapshot can't be written: ${error.message}`);
 			const file = this.#arriving?.file;
 			this.#arriving = null;
-			await file?.abandon();
+			await file?.abandon().catch((failure: Error) => this.#taker.fail(failure));
 		});
 	}
 
@@ -191,9 +191,9 @@ export class SnapshotReceiver {
 		this.#isStopped = true;
 	}
 
-	/** After `stop`: waits for what is under way, and lets go of the file. */
+	/** After `stop`: waits for what is under way, and lets go of the file. What it lacks is found when it is gone on with. */
 	async settled(): Promise<void> {
 		await this.#work;
-		await this.#arriving?.file?.pause();
+		await this.#arriving?.file?.pause().catch(() => {});
 	}
 }

@@ -212,6 +212,27 @@ test('a log that began anew and whose old segments are still there needs the sna
 	await log.close();
 });
 
+test('a log that began anew below what is left of its old segments begins there', async () => {
+	const log = await grown('below', 24);
+	const { machine } = log;
+	log.receiveSnapshot(3);
+	log.reset();
+	machine.disk.failNext('rename', 'EIO');
+	await machine.pass(100);
+	expect(log.failures).toHaveLength(1);
+	machine.kill();
+	const files = new Map(machine.files());
+	const whole = machine.options({ limits: LIMITS, snapshot: log.snapshot! });
+	const { stale } = await machine.until(recover(whole, new SegmentStore(whole)));
+	expect(stale.length).toBeGreaterThan(2);
+	// A crash came when all but the last of them were removed.
+	for (const number of stale.slice(0, -1)) files.delete(segmentName(number));
+	const options = { ...whole, disk: new MemoryDisk(files) };
+	const { recovered, stale: left } = await recover(options, new SegmentStore(options));
+	expect(recovered).toMatchObject({ base: { index: 3 }, end: { index: 3 } });
+	expect(left).toEqual(stale.slice(-1));
+});
+
 describe('damage that the snapshot covers', () => {
 	async function covered() {
 		const log = await grown('covered', 40);

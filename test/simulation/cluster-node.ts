@@ -160,6 +160,8 @@ export class ClusterNode implements Watched {
 				replica.on('stopped', (error) => this.#stopped(error));
 				replica.on('snapshot', ({ index }) => this.#judgeSnapshot(index, 'taken'));
 				replica.on('installed', ({ index }) => this.#judgeSnapshot(index, 'installed'));
+				// All were told to go while it was being opened.
+				if (this.#isLeaving) this.close();
 			},
 			(error: Error) => this.#failedToOpen(error),
 		);

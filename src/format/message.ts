@@ -8,11 +8,13 @@ import { crc32 } from './crc32.js';
 import { frameLength, hasPrologue, makePrologue, STRUCT_OFFSET, writePrologue } from './frame.js';
 import { alignUp8, isSafeUint64, type Memory, readUint64, writeUint64 } from './memory.js';
 
-/** Kinds 1 to 13 are Raft's own (`src/raft/types.ts`). docs/FORMAT.md tells what each number means in each. */
+/** Kinds 1 to 15 are Raft's own (`src/raft/types.ts`). docs/FORMAT.md tells what each number means in each. */
 export const MessageFrameKind = {
 	append: 1,
 	transfer: 12,
 	snapshotResponse: 13,
+	rest: 14,
+	restResponse: 15,
 	/** First on every connection, in both directions: version, purpose, cluster, who. */
 	hello: 16,
 	/** Last on a connection that is refused or shut: `body` says why. */

@@ -250,13 +250,14 @@ export class Journal {
 		this.#flushing = entries;
 		this.#underWay = 1;
 		const ended = (error: Error | null) => this.#ended(error, sequence, keepFrom);
+		// First of all: the threads are few, and this is the write that takes long.
+		half.file.writev([head, ...slices], position, ended);
 		for (const entry of entries) {
 			entry.began(sequence);
 			if (entry.target === null) continue;
 			this.#underWay += 1;
 			entry.target.writev(entry.slices, entry.position, ended);
 		}
-		half.file.writev([head, ...slices], position, ended);
 		half.lastSequence = sequence;
 		this.#position = alignFlush(end);
 		this.counters.flushes += 1;

@@ -93,13 +93,15 @@ export class Leadership {
 		return true;
 	}
 
-	tick(now: number): void {
+	/** @returns whether it was time for heartbeats */
+	tick(now: number): boolean {
 		this.transfer.tick(now);
-		if (now < this.#heartbeatAt) return;
+		if (now < this.#heartbeatAt) return false;
 		// A lease lives on rounds, whether anybody reads or not.
 		if (this.#mayLease) this.#reads.join();
 		if (!this.#startReads(now)) this.#heartbeat(now);
 		this.#prefer(now);
+		return true;
 	}
 
 	/** Somebody else should lead, and can. */
@@ -107,6 +109,24 @@ export class Leadership {
 		if (this.#log.configurations.current.priorities === undefined) return;
 		const successor = this.#preference.successor(this.#peers, now);
 		if (successor !== 0 && this.transfer.target === 0) this.handOver(successor, this.#id, now);
+	}
+
+	/** It has rested: of nobody's silence meanwhile anything follows, and all hear from it soon. */
+	woke(now: number): void {
+		for (const peer of this.#peers) peer.contactAt = now;
+		this.#heartbeatAt = now;
+	}
+
+	/** All whom it sends to are members and have everything, and nobody is about to lead in its place. */
+	get isIdle(): boolean {
+		const { lastIndex, configurations } = this.#log;
+		const hasAll = ({ id, match }: Progress) =>
+			match === lastIndex && isMember(configurations.current, id);
+		return this.transfer.target === 0 && this.#peers.every(hasAll);
+	}
+
+	get peerIds(): readonly number[] {
+		return this.#peers.map(({ id }) => id);
 	}
 
 	/** The inputs that only a leader takes. */

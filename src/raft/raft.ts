@@ -10,8 +10,9 @@ import { Outbox } from './outbox.js';
 import { Probation } from './probation.js';
 import type { PeerProgress } from './progress.js';
 import { ReadQuestions } from './read-questions.js';
+import { Rest } from './rest.js';
 import { assertRole } from './role-invariants.js';
-import { Roles } from './roles.js';
+import { type RoleParts, Roles } from './roles.js';
 import { Timeouts } from './timeouts.js';
 import { BY_TRANSFER, type Transfer } from './transfer.js';
 import {
@@ -43,6 +44,8 @@ export class Raft {
 	readonly #following: Following;
 	readonly #questions: ReadQuestions;
 	readonly #roles: Roles;
+	/** Null where groups don't rest. */
+	readonly #rest: Rest | null;
 	/** Null for a voter. Invariant: who is on probation neither votes nor stands. */
 	#probation: Probation | null = null;
 
@@ -58,7 +61,7 @@ export class Raft {
 		this.#ballot = new Ballot(options, this.#hardState, this.#log, this.#outbox);
 		this.#following = new Following(options, this.#hardState, this.#log, this.#outbox);
 		this.#questions = new ReadQuestions(options, this.#hardState, this.#following, this.#outbox);
-		this.#roles = new Roles({
+		const parts: RoleParts = {
 			options,
 			timeouts: this.#timeouts,
 			hardState: this.#hardState,
@@ -67,7 +70,9 @@ export class Raft {
 			ballot: this.#ballot,
 			following: this.#following,
 			questions: this.#questions,
-		});
+		};
+		this.#roles = new Roles(parts);
+		this.#rest = options.mayRest === true ? new Rest(parts, this.#roles) : null;
 		if (options.probation !== null) {
 			assert(!this.#log.configurations.isSolitary(this.#id), 'a solitary voter has nobody to ask');
 			this.#probation = new Probation(options, this.#hardState, this.#log, this.#outbox);
@@ -156,6 +161,11 @@ export class Raft {
 		return this.#leadership?.needsSnapshot(peer) ?? false;
 	}
 
+	/** Nothing happens here before something happens: ticks may be left out. */
+	get isResting(): boolean {
+		return this.#rest?.isResting ?? false;
+	}
+
 	/** How far handing over has come, as a live view; null unless this replica leads. */
 	get transfer(): Transfer | null {
 		return this.#leadership === null ? null : this.#leadership.transfer;
@@ -179,6 +189,7 @@ export class Raft {
 		const isDiskIdle = this.#log.persisted === this.#log.lastIndex && this.#hardState.isSaved;
 		if (isDiskIdle) this.#timeouts.diskProgressed();
 		this.#outbox.open(output);
+		if (this.#rest !== null) this.#rest.before(input);
 		this.#dispatch(input, output);
 		if (this.#leadership?.leaves(this.#timeouts.now)) this.#roles.becomeFollower(this.term, 0);
 		if (this.#probation?.ends(this.#following.reached)) output.probationOver = true;
@@ -196,6 +207,7 @@ export class Raft {
 		assertRole(this, this.#id, this.#leadership, this.#roles.votes, this.#hardState.isSaved);
 		this.#following.invariants(this.role === Role.follower && this.leader !== 0);
 		this.#leadership?.invariants();
+		this.#rest?.invariants();
 	}
 
 	#dispatch(input: Input, output: Output): void {
@@ -222,6 +234,8 @@ export class Raft {
 				this.#probation = this.#following.admitted();
 				this.#timeouts.postponeElection();
 				break;
+			case InputKind.wake:
+				break;
 			case InputKind.transfer:
 				output.refused = !this.#transfer(input.peer);
 				break;
@@ -235,12 +249,18 @@ export class Raft {
 	// ---- time and disk
 
 	#tick(): void {
+		if (this.isResting) return;
 		const mayJudge = this.#timeouts.tick();
 		if (mayJudge && this.#mustStepDown) this.#roles.becomeFollower(this.term, 0);
 		if (this.#probation !== null) this.#probation.tick(this.#timeouts.now, this.leader);
-		else if (this.#leadership !== null) this.#leadership.tick(this.#timeouts.now);
+		else if (this.#leadership !== null) this.#leads();
 		else if (mayJudge && this.#timeouts.isElectionDue) this.#roles.campaign();
 		this.#questions.tick(this.#timeouts.now, this.leader);
+	}
+
+	#leads(): void {
+		const hasBeaten = this.#leadership!.tick(this.#timeouts.now);
+		if (hasBeaten && this.#rest !== null) this.#rest.invite();
 	}
 
 	/** Check-quorum: a leader that can't hear a majority may have been replaced. And one whose disk is
@@ -324,6 +344,12 @@ export class Raft {
 				break;
 			case MessageKind.transfer:
 				this.#onTransfer(message);
+				break;
+			case MessageKind.rest:
+				this.#rest?.invited(message, this.#probation === null && !this.#questions.isPending);
+				break;
+			case MessageKind.restResponse:
+				this.#rest?.answered(message);
 				break;
 		}
 	}

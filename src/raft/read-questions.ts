@@ -31,6 +31,10 @@ export class ReadQuestions {
 		this.#questions = new ReadRounds(options.life);
 	}
 
+	get isPending(): boolean {
+		return this.#questions.isPending;
+	}
+
 	/** A read joins the next question; refused while there is nobody to ask. */
 	read(mayLease: boolean, now: number, leader: number): void {
 		const { output } = this.#outbox;

@@ -25,6 +25,10 @@ export const MessageKind = {
 	transfer: 12,
 	/** How much of its leader's snapshot a follower has. Not for the core: it is between sender and receiver. */
 	snapshotResponse: 13,
+	/** Of a leader of an idle group: rest, if `index` is the end of all that you have. */
+	rest: 14,
+	/** I do. */
+	restResponse: 15,
 } as const;
 export type MessageKind = (typeof MessageKind)[keyof typeof MessageKind];
 
@@ -48,7 +52,7 @@ export class Message {
 	 * appendResponse: for so many ms after it heard of the round in `context`, the sender votes for nobody else. */
 	commit = 0;
 	/** append: the leader's current read round. appendResponse: the highest round seen from this leader.
-	 * standing, readIndex: which question it is; their responses: the same. vote: 1 = a leader asked for this election. */
+	 * standing, readIndex, rest: which question it is; their responses: the same. vote: 1 = a leader asked for this election. */
 	context = 0;
 	/** Rejected append: an index at which the logs may agree, and its term in the follower's log. appendResponse:
 	 * `hintTerm` 1 = its sender is on probation. standingResponse:
@@ -102,6 +106,8 @@ export const InputKind = {
 	/** Somebody here wishes that `peer` leads (0 = whoever suits best; this replica: nobody else). Refused if this replica
 	 * neither leads nor knows who does, or can't hand over now. To wish it again does no harm, and says it again. */
 	transfer: 13,
+	/** The stream from `peer` was lost. Of interest to who rests. */
+	wake: 14,
 } as const;
 export type InputKind = (typeof InputKind)[keyof typeof InputKind];
 
@@ -121,7 +127,7 @@ export class Input {
 	configuration: Configuration | null = null;
 	/** propose: entries in the batch. */
 	count = 0;
-	/** sent, disconnected, transfer: a replica id. */
+	/** sent, disconnected, transfer, wake: a replica id. */
 	peer = 0;
 	/** sent, persisted, compacted, installed. */
 	index = 0;
@@ -260,6 +266,8 @@ export interface RaftOptions {
 	/** An election starts after a silence of between one and two of these. */
 	readonly electionTimeoutMs: number;
 	readonly heartbeatMs: number;
+	/** An idle group rests: somebody tells (`disconnected`, `wake`) when a peer is gone. Default: no. */
+	readonly mayRest?: boolean;
 	/** Per peer: how much may be sent and not yet acknowledged. */
 	readonly inflightMessagesMax: number;
 	readonly inflightBytesMax: number;

@@ -102,9 +102,15 @@ export class Loop implements SenderCore, PeerListener {
 					this.#act();
 					this.#events.ticked();
 				});
-				this.#tick();
+				this.#timer = null;
+				this.#tickOn();
 			});
 		});
+	}
+
+	/** Who rests needs no ticks. */
+	#tickOn(): void {
+		if (this.#timer === null && !this.raft.isResting && !this.#isStopped) this.#tick();
 	}
 
 	/** A peer's message without batches. */
@@ -233,6 +239,16 @@ export class Loop implements SenderCore, PeerListener {
 		});
 	}
 
+	/** What a peer says isn't heard any more. */
+	streamLost(peer: number): void {
+		if (this.#isStopped || !this.raft.isResting) return;
+		this.#guard(() => {
+			this.#input.peer = peer;
+			this.#step(InputKind.wake);
+			this.#act();
+		});
+	}
+
 	peerBehind(peer: number): void {
 		this.#events.peerBehind(peer);
 	}
@@ -341,6 +357,7 @@ export class Loop implements SenderCore, PeerListener {
 
 	/** Proposals, reads, sending, applying, telling: each once for all that came in this turn. */
 	#turn(): void {
+		this.#tickOn();
 		const { transfer } = this.raft;
 		if (transfer !== null && !transfer.isHolding) this.#propose();
 		this.#read();

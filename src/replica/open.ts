@@ -320,6 +320,7 @@ function newCore(
 		now: doors.clock.now(),
 		electionTimeoutMs: settings.electionTimeoutMs,
 		heartbeatMs: settings.heartbeatMs,
+		mayRest: settings.isHosted,
 		inflightMessagesMax: settings.limits.inflightMessagesMax,
 		inflightBytesMax: settings.limits.inflightBytesMax,
 	});

@@ -65,6 +65,8 @@ export interface PeerListener {
 	receivedAppend(append: ReceivedAppend): void;
 	/** A range of a snapshot's file, or, without bytes, the offer of one. The bytes are held only during the call. */
 	receivedChunk(message: Message, bytes: Uint8Array): void;
+	/** The connection is gone. */
+	streamLost(peer: number): void;
 	log(line: string): void;
 }
 
@@ -218,6 +220,7 @@ class Incoming implements ConnectionHandler, SlabFrames {
 		this.#append.clear();
 		this.#receiver.close();
 		if (reason !== null && this.#isGreeted) this.onFault(reason.message);
+		this.#listener.streamLost(this.#options.peer);
 	}
 
 	pause(): void {
@@ -248,7 +251,7 @@ class Incoming implements ConnectionHandler, SlabFrames {
 		if (!this.#isGreeted) return this.#greet(slab, offset);
 		if (this.#missing > 0) return this.#break('a message within an append');
 		const isChunk = kind === MessageFrameKind.snapshotChunk;
-		if (kind < MessageFrameKind.append || (kind > MessageFrameKind.snapshotResponse && !isChunk)) {
+		if (kind < MessageFrameKind.append || (kind > MessageFrameKind.restResponse && !isChunk)) {
 			return this.#break(`message kind ${kind} is not for a peer stream`);
 		}
 		if (this.#message.from !== this.#options.peer || this.#message.group !== this.#options.group) {

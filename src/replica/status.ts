@@ -28,6 +28,7 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 		committed: raft.committed,
 		applied: applier.applied,
 		durability: settings.durability,
+		isResting: raft.isResting,
 		standing: standingOf(parts),
 		snapshot: snapshotOf(parts),
 		members: {

@@ -236,6 +236,8 @@ export interface ReplicaStatus {
 	readonly committed: number;
 	readonly applied: number;
 	readonly durability: Durability;
+	/** In a host: nothing has happened in the group for a while, and it costs nothing until something does. */
+	readonly isResting: boolean;
 	/** `'voter'`, or why this replica is none now: see `Standing`. */
 	readonly standing: Standing;
 	readonly snapshot: SnapshotStatus;

@@ -132,7 +132,7 @@ function hear(model: PeerModel, append: AppendModel, frame: SeenFrame): boolean 
 		model.isGreeted = isWelcome(bytes) && isPeer;
 		return model.isGreeted;
 	}
-	if (append.missing > 0 || kind < 1 || (kind > 13 && kind !== 18)) return false;
+	if (append.missing > 0 || kind < 1 || (kind > 15 && kind !== 18)) return false;
 	if (view.getUint32(44, true) !== PEER || view.getUint32(40, true) !== HERE.group) return false;
 	append.missing = kind === 1 ? view.getUint32(52, true) : 0;
 	const [term, index, logTerm] = [56, 64, 72].map((at) => number64(view, at)) as [

@@ -169,6 +169,7 @@ async function runPeer(stream: Uint8Array, dice: Dice): Promise<string> {
 			receivedAppend: take,
 			receivedChunk: ({ kind, rejected, term, index, logTerm }) =>
 				void events.push(messageEvent([kind, rejected, term, index, logTerm])),
+			streamLost: () => {},
 			log: () => {},
 		},
 	);

@@ -113,7 +113,8 @@ function isBatch(frame: Uint8Array, view: DataView): boolean {
 }
 
 const KINDS = new Set([
-	1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42,
+	1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+	41, 42,
 ]);
 
 function isMessage(frame: Uint8Array, view: DataView): boolean {

@@ -1,6 +1,8 @@
 import { type Mutant, mutant, tests } from './mutant.js';
 
+const REST = 'test/raft/rest.test.ts';
 const MUX = 'test/host/mux.test.ts';
+const IDLE = 'test/host/rest.test.ts';
 const LIVES = 'test/host/journal-disk.test.ts';
 const DAMAGE = 'test/host/journal-damage.test.ts';
 
@@ -9,6 +11,8 @@ const DISK = 'src/host/journal-disk.ts';
 const FILE = 'src/host/journaled-file.ts';
 const RECOVERY = 'src/host/journal-recovery.ts';
 
+const CORE = 'src/raft/rest.ts';
+const LEADERSHIP = 'src/raft/leadership.ts';
 const STREAM = 'src/host/mux-stream.ts';
 const LINK = 'src/host/mux-link.ts';
 const DOORMAN = 'src/host/doorman.ts';
@@ -147,6 +151,47 @@ export const hostMutants: readonly Mutant[] = [
 		tests(LIVES, NOT_THERE),
 	),
 
+	// ---- Groups that rest
+	mutant(
+		'rest-though-a-peer-lacks-something',
+		9,
+		LEADERSHIP,
+		'match === lastIndex && isMember(configurations.current, id);',
+		'match >= 0 && isMember(configurations.current, id);',
+		tests(REST, /invites nobody while one of them lacks something/),
+	),
+	mutant(
+		'rest-by-an-answer-from-before',
+		9,
+		CORE,
+		'if (this.#roles.leadership === null || context !== this.#invitation) return;',
+		'if (this.#roles.leadership === null || context === 0) return;',
+		tests(REST, /and not one from before/),
+	),
+	mutant(
+		'follower-rests-without-the-log',
+		9,
+		CORE,
+		'if (!mayRest || !hasAll || !this.#isSettled) return;',
+		'if (!mayRest || !this.#isSettled) return;',
+		tests(REST, /lacks something|has more/),
+	),
+	mutant(
+		'who-wakes-judges-the-time-asleep',
+		[9, 34],
+		CORE,
+		'this.#timeouts.postponeElection();\n\t\tthis.#following.contactAt = now;\n\t\tthis.#roles.leadership?.woke(now);',
+		'',
+		tests(REST, /takes the silence for nobody|stands a time-out later|takes its leader for alive/),
+	),
+	mutant(
+		'loss-of-the-leader-wakes-nobody',
+		9,
+		CORE,
+		'if (kind === InputKind.tick || isOwnCompletion(kind)) return;',
+		'if (kind !== InputKind.propose && kind !== InputKind.message) return;',
+		tests(IDLE, /its groups get other leaders/),
+	),
 	// ---- Many groups on one connection
 	mutant(
 		'stream-without-a-window',

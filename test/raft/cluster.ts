@@ -61,6 +61,7 @@ export class Replica {
 	/** How fast its clock goes, and what it believes of those of others. */
 	rate = 1;
 	leaseDriftMax: number | null = null;
+	mayRest = false;
 	#lives = 0;
 
 	constructor(id: number, voters: readonly number[], disk?: Disk) {
@@ -88,6 +89,7 @@ export class Replica {
 			lastIndex,
 			committed: this.committed,
 			leaseDriftMax: this.leaseDriftMax,
+			mayRest: this.mayRest,
 			life: this.id * 1e9 + this.#lives * 1e5 + 5e4,
 			probation: this.#probation,
 			seed: this.id * 1000 + this.#lives,

@@ -121,6 +121,12 @@ export class Core {
 		return this.#step(InputKind.disconnected);
 	}
 
+	/** The stream from the peer is lost. */
+	wake(peer: number): Heard[] {
+		this.#input.peer = peer;
+		return this.#step(InputKind.wake);
+	}
+
 	admitted(): Heard[] {
 		return this.#step(InputKind.admitted);
 	}

@@ -13,6 +13,7 @@ describe('clusters of cores in a hostile world', () => {
 	it(`keep Raft’s promises, and recover once left in peace (${seeds} seeds)`, () => {
 		let commits = 0;
 		let wipes = 0;
+		let rests = 0;
 		const seen: Record<string, number> = {};
 		for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
 			const world = new World(seed);
@@ -25,6 +26,7 @@ describe('clusters of cores in a hostile world', () => {
 			}
 			commits += world.judge.committed.length;
 			wipes += world.wipes;
+			rests += world.rests;
 			for (const [name, count] of Object.entries(world.judge.seen)) {
 				seen[name] = (seen[name] ?? 0) + count;
 			}
@@ -34,6 +36,7 @@ describe('clusters of cores in a hostile world', () => {
 		}
 		expect(commits).toBeGreaterThan(seeds * 10);
 		expect(wipes).toBeGreaterThan(seeds / 2);
+		expect(rests).toBeGreaterThan(seeds / 2);
 	});
 });
 
@@ -48,7 +51,11 @@ class World {
 	readonly #slowDisk: number;
 	/** Do disks lose what they held? Then all begin on probation, as new ones do. */
 	readonly #losesDisks: boolean;
+	/** Do idle groups rest? Then there are times in which nobody wants anything. */
+	readonly #mayRest: boolean;
 	wipes = 0;
+	/** How often a replica was found resting. */
+	rests = 0;
 
 	constructor(seed: number) {
 		this.#state = seed;
@@ -68,6 +75,11 @@ class World {
 			replica.disk.probation = 'new';
 			replica.restart(0);
 		}
+		this.#mayRest = this.#chance() < 0.3;
+		for (const replica of this.#mayRest ? replicas : []) {
+			replica.mayRest = true;
+			replica.restart(0);
+		}
 		this.judge = new Judge(() => replicas);
 		this.#cluster = new Cluster(replicas, this.judge);
 		this.#cluster.batchesMax = () => 1 + this.#below(3);
@@ -81,6 +93,7 @@ class World {
 		for (const replica of this.#cluster.replicas) {
 			if (replica.isUp) this.judge.leased(this.#cluster.leasedIndex(replica));
 		}
+		if (this.#mayRest && this.#chance() < 0.003) this.#idle();
 		const chance = this.#chance();
 		if (chance < 0.45) this.#deliver();
 		else if (chance < 0.65) this.#pass();
@@ -89,6 +102,12 @@ class World {
 		else if (chance < 0.92) this.#read();
 		else if (chance < 0.95) this.#transfer();
 		else this.#trouble();
+	}
+
+	/** Long enough to come to rest, for those that hear each other. */
+	#idle(): void {
+		for (let passed = 0; passed < 600; passed += 10) this.#peacefully();
+		for (const { raft } of this.#cluster.replicas) if (raft.isResting) this.rests += 1;
 	}
 
 	/** No more faults: soon one replica leads, and a new proposal is committed by everybody. */
@@ -121,12 +140,13 @@ class World {
 	#peacefully(): void {
 		const cluster = this.#cluster;
 		cluster.now += 10;
-		for (const replica of cluster.replicas) cluster.tick(replica);
+		const up = cluster.replicas.filter(({ isUp }) => isUp);
+		for (const replica of up) cluster.tick(replica);
 		for (let round = 0; round < 8; round += 1) {
 			for (const envelope of cluster.bag.splice(0)) cluster.deliver(envelope);
-			for (const replica of cluster.replicas) cluster.persist(replica);
+			for (const replica of up) cluster.persist(replica);
 		}
-		for (const replica of cluster.replicas) this.#sendSnapshots(replica);
+		for (const replica of up) this.#sendSnapshots(replica);
 	}
 
 	#deliver(): void {

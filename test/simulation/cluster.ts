@@ -144,7 +144,7 @@ export class Cluster {
 		this.#scratch.bytes.set(slice);
 		if (!isMessage(this.#scratch, 0)) return false;
 		readMessage(this.#scratch, 0, this.#message);
-		if (this.#message.kind > MessageKind.snapshotResponse) return false;
+		if (this.#message.kind > MessageKind.restResponse) return false;
 		if (this.#message.kind <= MessageKind.voteResponse)
 			this.ledger.guard(() => this.#judgeMessage(sender));
 		return messageBatches(this.#scratch, 0) === 0;

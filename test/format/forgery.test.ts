@@ -80,7 +80,7 @@ const BATCHES: [string, Uint8Array, Change, string][] = [
 
 const MESSAGES: [string, Uint8Array, Change, string][] = [
 	['kind 0', MESSAGE, byte(36, 0), 'unknown kind'],
-	['kind 15', MESSAGE, byte(36, 15), 'unknown kind'],
+	['kind 19', MESSAGE, byte(36, 19), 'unknown kind'],
 	['kind 255', MESSAGE, byte(36, 255), 'unknown kind'],
 	['an unknown flag', MESSAGE, byte(37, 2), 'unknown flags'],
 	['a version outside a hello', MESSAGE, byte(38, 1), 'a version outside a hello'],

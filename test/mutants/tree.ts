@@ -126,7 +126,7 @@ export class Tree {
 	#sources(): string[] {
 		return COMPILED.flatMap((folder) =>
 			readdirSync(join(this.root, folder), { recursive: true, encoding: 'utf8' })
-				.filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
+				.filter((path) => path.endsWith('.ts') && !/\.(test|d)\.ts$/.test(path))
 				.map((path) => join(folder, path)),
 		);
 	}

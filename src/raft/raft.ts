@@ -302,12 +302,19 @@ export class Raft {
 		if (!isHeard(message, this.#options, this)) return;
 		if (message.kind === MessageKind.standing)
 			this.#ballot.answer(message, this.#probation, this.#leadership);
-		else if (message.kind === MessageKind.standingResponse) this.#probation?.answered(message);
+		else if (message.kind === MessageKind.standingResponse) this.#onStanding(message);
 		else if (this.#probation?.isAsking) return;
 		else if (message.kind === MessageKind.preVote) this.#onPreVote(message);
 		else if (message.kind === MessageKind.preVoteResponse) this.#roles.preVoted(message);
 		else if (message.term < this.term) this.#ballot.answerStale(message);
 		else if (this.#enterTermOf(message)) this.#onCurrent(message, input);
+	}
+
+	/** What it says may be another term: who led in the one before leads no more. */
+	#onStanding(message: Message): void {
+		const { term } = this;
+		this.#probation?.answered(message);
+		if (this.term !== term) this.#roles.becomeFollower(this.term, 0);
 	}
 
 	/** False if the message's term is to be ignored: a live leader isn't deposed by who can't hear it. */

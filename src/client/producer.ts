@@ -164,6 +164,11 @@ export class Producer implements LeaderUser {
 			// Who may not be the leader gets one frame, not the window.
 			if (!this.#finder.isProven && this.#next > this.#head) break;
 			const frame = this.#frames[this.#next]!;
+			// One that was taken behind others that were refused: who was asked came to lead in between.
+			if (frame.isDone) {
+				this.#next += 1;
+				continue;
+			}
 			frame.attempts += 1;
 			frame.isSent = true;
 			link.outbound.frames(frame.slab, frame.offset, frame.length);

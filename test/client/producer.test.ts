@@ -176,6 +176,35 @@ test('without a session a refusal by a follower is safe to send elsewhere', asyn
 	expect(log.entries).toEqual(lines(21));
 });
 
+test('without a session what was taken behind refusals is not sent again', async () => {
+	const log = new FakeLog();
+	const held: (() => void)[] = [];
+	const leader = await replica(1, log.leading);
+	const remote = client([leader], { session: false });
+	await remote.propose(encoder.encode('first'));
+	leader.script = {
+		batch: (guest, proposed) => {
+			const isLast = held.length === 2;
+			held.push(() => {
+				// It comes to lead between the second frame and the third.
+				if (isLast) log.leading.batch!(guest, proposed);
+				else guest.refuse(proposed.sequence, 1, 0, 'not yet');
+			});
+			if (!isLast) return;
+			leader.script = log.leading;
+			for (const answer of held) answer();
+		},
+	};
+	const large = (name: string) => encoder.encode(name.padEnd(200_000));
+	const calls: Promise<unknown>[] = [];
+	for (const name of ['a', 'b', 'c']) {
+		calls.push(remote.propose(large(name)));
+		await new Promise((resolve) => setTimeout(resolve, 20));
+	}
+	await Promise.all(calls);
+	expect(log.entries.map((entry) => entry.trim()).sort()).toEqual(['a', 'b', 'c', 'first']);
+});
+
 test('a refusal for good reaches its caller, and the next call has a new session', async () => {
 	const log = new FakeLog();
 	const sessions = new Set<number>();

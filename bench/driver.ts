@@ -1,4 +1,4 @@
-import { Histogram } from './histogram.js';
+import { Histogram } from '../src/profile/histogram.js';
 import { LoadBatch } from './load.js';
 import { Run, type RunOrder, type Slice } from './run.js';
 

@@ -1,5 +1,5 @@
+import { Histogram } from '../src/profile/histogram.js';
 import type { Load, LoadDriver, Target } from './driver.js';
-import { Histogram } from './histogram.js';
 import { LoadBatch } from './load.js';
 import { Run, type RunOrder, type Slice } from './run.js';
 

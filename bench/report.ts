@@ -1,5 +1,5 @@
+import type { Percentiles } from '../src/profile/histogram.js';
 import type { Durability } from '../src/replica/types.js';
-import type { Percentiles } from './histogram.js';
 import type { Mode } from './messages.js';
 import { type BenchOptions, planLoad } from './options.js';
 import { rate, thousands } from './output.js';

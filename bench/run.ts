@@ -1,4 +1,4 @@
-import type { HistogramState } from './histogram.js';
+import type { HistogramState } from '../src/profile/histogram.js';
 
 /** How long to drive: until the first of the two is reached. */
 export interface RunOrder {

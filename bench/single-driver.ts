@@ -1,5 +1,5 @@
+import { Histogram } from '../src/profile/histogram.js';
 import type { LoadDriver, Target } from './driver.js';
-import { Histogram } from './histogram.js';
 import { type LoadBatch, makeEntry, writeNumber } from './load.js';
 import type { Placement } from './placement.js';
 import { Run, type RunOrder, type Slice } from './run.js';

@@ -1,4 +1,4 @@
-import { Histogram, type Percentiles } from './histogram.js';
+import { Histogram, type Percentiles } from '../src/profile/histogram.js';
 import type { Slice } from './run.js';
 import type { Sample } from './sample.js';
 

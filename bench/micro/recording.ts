@@ -1,6 +1,6 @@
 /** What measures must cost nothing: recording a latency. */
 import { createHistogram } from 'node:perf_hooks';
-import { Histogram } from '../histogram.js';
+import { Histogram } from '../../src/profile/histogram.js';
 import type { Pair, Way } from './pair.js';
 
 /** Latencies between 0.1 and 10 ms, over and over. */

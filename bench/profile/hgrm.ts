@@ -1,5 +1,5 @@
-import type { HistogramState } from '../histogram.js';
-import { Histogram } from '../histogram.js';
+import type { HistogramState } from '../../src/profile/histogram.js';
+import { Histogram } from '../../src/profile/histogram.js';
 
 /** Lines for each halving of what is left of the whole: as HdrHistogram prints by default. */
 const TICKS_PER_HALF = 5;

@@ -1,7 +1,7 @@
 import type { Recording } from '../../src/profile/columns.js';
+import { Histogram, type HistogramState } from '../../src/profile/histogram.js';
 import { type ProfileReport, reportOf } from '../../src/profile/report.js';
 import { type Percentiles, Samples } from '../../src/profile/samples.js';
-import { Histogram, type HistogramState } from '../histogram.js';
 import type { Slice } from '../run.js';
 import type { Cost } from './cost.js';
 import type { ProfileRunOptions } from './options.js';

@@ -1,4 +1,4 @@
-import type { ReplicaStatus, RoleName } from '../replica/types.js';
+import type { Latency, ReplicaStatus, RoleName } from '../replica/types.js';
 import type { GatewayCounters } from './types.js';
 
 export const OPENMETRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
@@ -17,7 +17,7 @@ const GROWING: ReadonlySet<string> = new Set([
 	'movedBytes',
 ]);
 
-type Type = 'gauge' | 'counter' | 'info' | 'stateset';
+type Type = 'gauge' | 'counter' | 'info' | 'stateset' | 'summary';
 type Labels = Readonly<Record<string, string | number>>;
 
 /** Lines of one metric after the other. */
@@ -26,7 +26,8 @@ class Page {
 
 	family(name: string, type: Type, help: string): void {
 		this.#text += `# TYPE millrace_${name} ${type}\n`;
-		if (name.endsWith('_bytes')) this.#text += `# UNIT millrace_${name} bytes\n`;
+		const unit = /_(bytes|seconds)$/.exec(name)?.[1];
+		if (unit !== undefined) this.#text += `# UNIT millrace_${name} ${unit}\n`;
 		this.#text += `# HELP millrace_${name} ${help}\n`;
 	}
 
@@ -46,6 +47,18 @@ class Page {
 		this.sample(`${name}_total`, value);
 	}
 
+	/** Percentiles of the recent past, and what came together since the start. */
+	summary(name: string, help: string, latency: Latency): void {
+		this.family(name, 'summary', help);
+		const { p50Ms, p90Ms, p99Ms, totalMs, totalCount } = latency;
+		for (const [quantile, ms] of Object.entries({ '0.5': p50Ms, '0.9': p90Ms, '0.99': p99Ms })) {
+			// Of nothing there are no percentiles.
+			this.sample(name, latency.count === 0 ? Number.NaN : seconds(ms), { quantile });
+		}
+		this.sample(`${name}_sum`, seconds(totalMs));
+		this.sample(`${name}_count`, totalCount);
+	}
+
 	get end(): string {
 		return `${this.#text}# EOF\n`;
 	}
@@ -53,6 +66,10 @@ class Page {
 
 function escaped(label: string | number): string {
 	return String(label).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+function seconds(ms: number): number {
+	return Number((ms / 1000).toFixed(6));
 }
 
 /** `flushedBytes` -> `flushed_bytes` */
@@ -65,6 +82,7 @@ export function metricsOf(status: ReplicaStatus, gateway: GatewayCounters): stri
 	const page = new Page();
 	addReplica(page, status);
 	addPeers(page, status);
+	addMeasured(page, status);
 	for (const [name, value] of Object.entries(status.counters)) {
 		const help = `As counters.${name} in the status.`;
 		if (GROWING.has(name)) page.counter(snake(name), help, value);
@@ -111,4 +129,14 @@ function addPeers(page: Page, { peers }: ReplicaStatus): void {
 	for (const { id, inflightBytes } of peers) {
 		page.sample('peer_inflight_bytes', inflightBytes, { peer: id });
 	}
+}
+
+function addMeasured(page: Page, { latency, disk, connections }: ReplicaStatus): void {
+	page.summary('flush_seconds', 'A write of the log, until it is durable.', latency.flush);
+	page.summary('commit_seconds', 'Leader only: append to commit of a batch.', latency.commit);
+	page.gauge('log_bytes', 'Segments that hold the log.', disk.logBytes);
+	page.gauge('spare_bytes', 'Segments that are ready, or not needed any more.', disk.spareBytes);
+	page.gauge('disk_full', '1: too little room to go on.', disk.isFull ? 1 : 0);
+	page.gauge('clients', 'Clients that have dialled in.', connections.clients);
+	page.gauge('strangers', 'Connections that have not said hello yet.', connections.strangers);
 }

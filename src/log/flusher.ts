@@ -78,6 +78,8 @@ export class Flusher {
 	/** What is in flight. */
 	#flushBatches = 0;
 	#flushBytes = 0;
+	/** When it was handed to the disk. */
+	#flushingSince = 0;
 	/** Set while the first flush of a segment is in flight. */
 	#segmentBase: LogPosition | null = null;
 	/** The lowest index the log was cut to since the flush in flight began. */
@@ -292,6 +294,7 @@ export class Flusher {
 		const term = this.#term;
 		const vote = this.#vote;
 		if (this.#flushBatches > 0) this.#probe.recorder?.flushing(this.#base.index);
+		this.#flushingSince = this.#options.clock.now();
 		this.#file!.writev(this.#slices, position, (error) => {
 			if (error === null && this.#state === 'writing') {
 				this.#flushed(position + headBytes, term, vote);
@@ -351,9 +354,17 @@ export class Flusher {
 		this.#state = 'idle';
 		if (lastIndex > 0) this.#probe.recorder?.persisted(lastIndex);
 		if (this.#isSealed) this.seals += 1;
-		else this.#events.onPersisted(lastIndex, epoch, term, vote);
+		else {
+			this.#timed();
+			this.#events.onPersisted(lastIndex, epoch, term, vote);
+		}
 		// What the completion brought joins the next flush, which begins at once.
 		if (this.#state === 'idle') this.#pump();
+	}
+
+	#timed(): void {
+		const now = this.#options.clock.now();
+		this.#probe.vitals.flush.record(now - this.#flushingSince, now);
 	}
 
 	/** Enters the written batches in the index and lets go of their slabs. */

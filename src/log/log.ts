@@ -165,6 +165,11 @@ export class Log {
 		return this.#store.liveBytes;
 	}
 
+	/** Bytes of segments ready for use, or not needed any more. */
+	get spareBytes(): number {
+		return this.#store.spareBytes;
+	}
+
 	/** Bytes of batches that were written in this life. */
 	get writtenBytes(): number {
 		return this.#flusher.flushedBytes;

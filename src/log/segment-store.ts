@@ -72,6 +72,11 @@ export class SegmentStore {
 		return this.live.length * this.#options.limits.segmentBytes;
 	}
 
+	/** Bytes of the files that wait for the log to go on in, or for being removed. */
+	get spareBytes(): number {
+		return (this.#ahead.length + this.#dropped.length) * this.#options.limits.segmentBytes;
+	}
+
 	path(number: number): string {
 		return `${this.directory}/${segmentName(number)}`;
 	}

@@ -2,6 +2,7 @@ import type { Clock, Pauses, Timer } from '../io.js';
 import { Column, PeerColumn, type Recording } from './columns.js';
 import { Intervals } from './intervals.js';
 import { StageRows } from './stage-rows.js';
+import { Vitals } from './vitals.js';
 
 /** Turns shorter than this hold up nothing worth telling. */
 const TURN_MS_MIN = 0.05;
@@ -9,9 +10,11 @@ const INTERVALS_MAX = 131_072;
 /** How often it is tried whether the event loop comes round in time. */
 export const BEAT_MS = 5;
 
-/** Where the engine finds who records its stages; null while nobody does, and that is all it costs then. */
+/** Where the engine finds who measures it. */
 export class Probe {
+	/** Who records its stages; null while nobody does, and that is all it costs then. */
 	recorder: Recorder | null = null;
+	readonly vitals = new Vitals();
 }
 
 export interface RecorderOptions {

@@ -279,7 +279,9 @@ export class Loop implements SenderCore, PeerListener {
 	/** Everything an output asks for beside appending. */
 	#act(): void {
 		const output = this.#output;
-		this.#parts.probe.recorder?.committed(this.raft.committed);
+		const { recorder, vitals } = this.#parts.probe;
+		recorder?.committed(this.raft.committed);
+		vitals.committed(this.raft.committed, this.#input.now);
 		for (let i = 0; i < output.messageCount; i++) {
 			const message = output.messages[i]!;
 			this.#peers.get(message.to)?.message(message);
@@ -303,6 +305,7 @@ export class Loop implements SenderCore, PeerListener {
 		if (this.#output.role === Role.leader || this.#noOpIndex === Number.POSITIVE_INFINITY) return;
 		this.#noOpIndex = Number.POSITIVE_INFINITY;
 		this.#leadership += 1;
+		this.#parts.probe.vitals.deposed();
 		this.#news.isLeadershipLost = true;
 		this.#news.successor = this.#output.successor;
 	}
@@ -389,7 +392,9 @@ export class Loop implements SenderCore, PeerListener {
 			assert(!this.#output.refused, 'a leader takes what is proposed');
 			const { firstIndex, term } = this.#output;
 			this.#appender.proposed(frame.slab, frame.offset, frame.length, this.#output);
-			this.#parts.probe.recorder?.proposed(frame.acceptedAt, frame.batchedAt);
+			const { recorder, vitals } = this.#parts.probe;
+			recorder?.proposed(frame.acceptedAt, frame.batchedAt);
+			vitals.appended(firstIndex + frame.count - 1, this.#input.now);
 			proposals.appended(frame, firstIndex, term);
 			this.#act();
 			this.#mustSend = true;

@@ -9,7 +9,7 @@ import { Probe } from '../profile/recorder.js';
 import { Raft } from '../raft/raft.js';
 import { clusterNumber } from '../transport/hello.js';
 import { VERSIONS } from '../transport/versions.js';
-import { Accepted, type Guest, type Host } from './acceptor.js';
+import { Accepted, type Guest, type Host, type Incoming } from './acceptor.js';
 import { Applier } from './applier.js';
 import { ClientService } from './client-service.js';
 import { LogCursor } from './log-cursor.js';
@@ -63,6 +63,8 @@ export interface ReplicaParts {
 	readonly members: MemberList;
 	readonly membersFile: MembersFile;
 	readonly probe: Probe;
+	/** Who has dialled in, beside the peers. */
+	readonly connections: Readonly<Record<'strangers' | 'clients', Set<Incoming>>>;
 	listener: Listener | null;
 }
 
@@ -268,6 +270,7 @@ function assemble(
 		members,
 		membersFile,
 		probe,
+		connections: { strangers: new Set(), clients: new Set() },
 		listener: null,
 	};
 }
@@ -341,8 +344,7 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 		frameBytesMax: settings.limits.slabBytes / 2,
 		connectionsMax: settings.limits.connectionsMax,
 		clock: doors.clock,
-		strangers: new Set(),
-		clients: new Set(),
+		...parts.connections,
 		refusal: (hello) => roster.refusal(hello),
 		welcomePeer: ({ from, life, protocol }, outbound, incoming) => {
 			const peer = roster.peers.get(from)!;

@@ -2,7 +2,14 @@ import type { Stopped } from '../errors.js';
 import { isMember, isVoter } from '../raft/configuration.js';
 import { Role } from '../raft/types.js';
 import type { ReplicaParts } from './open.js';
-import type { PeerStatus, ReplicaStatus, RoleName, SnapshotStatus, Standing } from './types.js';
+import type {
+	LatencyStatus,
+	PeerStatus,
+	ReplicaStatus,
+	RoleName,
+	SnapshotStatus,
+	Standing,
+} from './types.js';
 
 const ROLE_NAMES: Record<Role, RoleName> = {
 	[Role.follower]: 'follower',
@@ -47,9 +54,27 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 				snapshot: peer.snapshot,
 			};
 		}),
+		latency: latencyOf(parts),
+		disk: {
+			logBytes: log.liveBytes,
+			spareBytes: log.spareBytes,
+			snapshotBytes: parts.store.latest?.bytes ?? 0,
+			isFull: log.noSpace,
+		},
+		connections: {
+			clients: parts.connections.clients.size,
+			strangers: parts.connections.strangers.size,
+		},
+		isProfiled: parts.probe.recorder !== null,
 		counters: countersOf(parts),
 		stopped: stopped === null ? null : stopped.message,
 	};
+}
+
+function latencyOf({ probe, doors }: ReplicaParts): LatencyStatus {
+	const { flush, commit } = probe.vitals;
+	const now = doors.clock.now();
+	return { flush: flush.latency(now), commit: commit.latency(now) };
 }
 
 function snapshotOf({ snapshots, receiver, applier }: ReplicaParts): SnapshotStatus {

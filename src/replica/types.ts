@@ -2,9 +2,10 @@
 import type { BatchView } from '../format/batch-view.js';
 import type { Doors, TlsFiles } from '../io.js';
 import type { Limits } from '../limits.js';
+import type { Latency } from '../profile/vitals.js';
 import type { Member, MemberChange, Members } from './members.js';
 
-export type { Member, MemberChange, Members };
+export type { Latency, Member, MemberChange, Members };
 
 /**
  * What is replicated. Every replica applies the same entries in the same order; it must do the same with them:
@@ -214,6 +215,34 @@ export interface PeerStatus {
 	readonly snapshot: SnapshotProgress | null;
 }
 
+/** What a replica has on its disk, in bytes. */
+export interface DiskStatus {
+	/** Of the segments that hold the log, as long as their files are. */
+	readonly logBytes: number;
+	/** Of segments that are ready to be written, or not needed any more. */
+	readonly spareBytes: number;
+	/** Of the latest snapshot. */
+	readonly snapshotBytes: number;
+	/** There is too little room to go on: proposals are refused. */
+	readonly isFull: boolean;
+}
+
+/** Who has dialled in, beside the replicas. */
+export interface ConnectionsStatus {
+	readonly clients: number;
+	/** Those that haven't said yet who they are. */
+	readonly strangers: number;
+}
+
+/** How long things take that matter. */
+export interface LatencyStatus {
+	/** One write of the log, until it is durable. */
+	readonly flush: Latency;
+	/** Leader only, of its batches: from their place in its log until a majority has them durably. What a proposal waits
+	 * before that, in the open batch, and for being applied after it, is not in it. */
+	readonly commit: Latency;
+}
+
 /** `'learner'`, `'no-member'`: what the configuration says. A replica whose directory is new, or has lost a part of its log, may have forgotten votes and acknowledgements. It is
  * `'asking'` until it has heard from all its peers, then `'catching-up'` with the leader, then a `'voter'`. Nobody
  * needs to do anything, except to start those that it waits for (the log line names them). */
@@ -244,6 +273,11 @@ export interface ReplicaStatus {
 	/** Who belongs to the cluster, as of the last configuration in this replica's log. */
 	readonly members: MembersStatus;
 	readonly peers: readonly PeerStatus[];
+	readonly latency: LatencyStatus;
+	readonly disk: DiskStatus;
+	readonly connections: ConnectionsStatus;
+	/** A profile is being recorded. */
+	readonly isProfiled: boolean;
 	readonly counters: Readonly<Record<string, number>>;
 	/** Set once the replica has stopped for good. */
 	readonly stopped: string | null;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { Histogram, type HistogramState } from '../../bench/histogram.js';
 import type { LoadBatch } from '../../bench/load.js';
 import { OpenDriver } from '../../bench/open-driver.js';
 import { planLoad } from '../../bench/options.js';
 import { formatHgrm, percentileSteps } from '../../bench/profile/hgrm.js';
 import { parseProfileOptions } from '../../bench/profile/options.js';
+import { Histogram, type HistogramState } from '../../src/profile/histogram.js';
 
 const LOAD = { payloadBytes: 16, entriesPerBatch: 1, depth: 1000 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Histogram } from '../../bench/histogram.js';
 import type { Slice } from '../../bench/run.js';
 import { Tally } from '../../bench/tally.js';
+import { Histogram } from '../../src/profile/histogram.js';
 
 function slice(course: number[]): Slice {
 	const histogram = new Histogram();

@@ -17,7 +17,9 @@ async function statusOfOne(): Promise<ReplicaStatus> {
 	const cluster = await Cluster.open(3, () => ({ cluster: 'a "b" \\ c' }));
 	try {
 		await cluster.voting();
-		return (await cluster.leader()).status();
+		const leader = await cluster.leader();
+		await leader.propose(new Uint8Array(8));
+		return leader.status();
 	} finally {
 		await cluster.close();
 	}
@@ -45,8 +47,23 @@ it('a parser reads the metrics, and they are those of the status', () => {
 		expect(sampleOf('peer_connected', { peer: `${id}` })).toBe(1);
 		expect(sampleOf('peer_match_index', { peer: `${id}` })).toBe(match);
 	}
+	expect(sampleOf('log_bytes')).toBe(status.disk.logBytes);
+	expect(sampleOf('clients')).toBe(0);
 	expect(sampleOf('flushes_total')).toBe(status.counters['flushes']);
 	expect(sampleOf('gateway_requests_total')).toBe(20);
+});
+
+it('latencies are summaries in seconds, with what came together since the start', () => {
+	const { flush, commit } = status.latency;
+	expect(flush.totalCount).toBeGreaterThan(0);
+	expect(commit).toMatchObject({ count: 1, totalCount: 1 });
+	for (const [name, latency] of Object.entries({ flush, commit })) {
+		const lineOf = (rest: string) => new RegExp(`^millrace_${name}_seconds${rest} (.+)$`, 'm');
+		const secondsOf = (rest: string) => Number(lineOf(rest).exec(page)?.[1]);
+		expect(secondsOf('_count')).toBe(latency.totalCount);
+		expect(secondsOf('_sum')).toBeCloseTo(latency.totalMs / 1000, 5);
+		expect(secondsOf('\\{quantile="0.99"\\}')).toBeCloseTo(latency.p99Ms / 1000, 5);
+	}
 });
 
 it('each family has its type, unit and help once, before its samples, and all end with EOF', () => {
@@ -65,10 +82,13 @@ it('each family has its type, unit and help once, before its samples, and all en
 			expect(meta[2]).toBe(family);
 			if (meta[1] === 'UNIT') expect(family).toMatch(new RegExp(`_${meta[3]}$`));
 		} else {
-			const suffix = { counter: '_total', info: '_info' }[type] ?? '';
+			const suffixes = { counter: ['_total'], info: ['_info'], summary: ['', '_sum', '_count'] };
+			const known: Readonly<Record<string, readonly string[]>> = suffixes;
 			const [name] = /^[a-z_]+/.exec(line)!;
-			expect(name).toBe(family + suffix);
-			expect(line).toMatch(/^[a-z_]+(?:\{(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)+\})? \d+$/);
+			expect((known[type] ?? ['']).map((suffix) => family + suffix)).toContain(name);
+			expect(line).toMatch(
+				/^[a-z_]+(?:\{(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)+\})? (?:\d+(?:\.\d+)?|NaN)$/,
+			);
 		}
 	}
 	expect(seen.size).toBeGreaterThanOrEqual(40);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Histogram } from '../../bench/histogram.js';
+import { Histogram } from '../../src/profile/histogram.js';
 
 describe('Histogram', () => {
 	it('is empty at first', () => {

@@ -1,16 +1,16 @@
 /**
- * Latencies in a log-linear histogram: each power of two is divided into 128 equal buckets, so a percentile is
- * right to 0.4 %, recording costs about 10 ns, and the memory never grows.
+ * Latencies in a log-linear histogram: each power of two is divided into equal buckets, 128 if nothing else is said, so a
+ * percentile is right to 0.4 %, recording costs about 10 ns, and the memory never grows.
  */
 
 /** Times are counted in these; 2^32 of them are 7 minutes, and what lasts longer counts as that. */
 const UNITS_PER_MS = 10_000;
 const UNITS_MAX = 0xffff_ffff;
-/** Values below are their own bucket. */
+/** Values below two to the power of this are their own bucket. */
 const LINEAR_BITS = 8;
-const LINEAR_BUCKETS = 1 << LINEAR_BITS;
-const BUCKETS_PER_OCTAVE = LINEAR_BUCKETS / 2;
-const BUCKETS = LINEAR_BUCKETS + (32 - LINEAR_BITS) * BUCKETS_PER_OCTAVE;
+/** The same for histograms of which there are many: 3.6 KiB each, and right to 3.2 %. */
+export const COARSE_BITS = 5;
+const BUCKETS_PER_OCTAVE = 2 ** (LINEAR_BITS - 1);
 
 export interface Percentiles {
 	readonly p50: number;
@@ -29,14 +29,21 @@ export interface HistogramState {
 export class Histogram {
 	/** How fine it is: buckets for each power of two, and how many of these there are. */
 	static readonly bucketsPerOctave = BUCKETS_PER_OCTAVE;
-	static readonly octaves = BUCKETS / BUCKETS_PER_OCTAVE;
-	readonly #counts = new Float64Array(BUCKETS);
+	static readonly octaves = bucketsOf(LINEAR_BITS) / BUCKETS_PER_OCTAVE;
+	readonly #linearBits: number;
+	readonly #counts: Float64Array;
 	#maxMs = 0;
+
+	/** Those that are merged must be equally fine. */
+	constructor(linearBits = LINEAR_BITS) {
+		this.#linearBits = linearBits;
+		this.#counts = new Float64Array(bucketsOf(linearBits));
+	}
 
 	/** Records that `count` entries took `ms` each. */
 	record(ms: number, count: number): void {
 		const units = Math.min(Math.max(ms, 0) * UNITS_PER_MS, UNITS_MAX);
-		this.#counts[bucketOf(units)]! += count;
+		this.#counts[bucketOf(units, this.#linearBits)]! += count;
 		if (ms > this.#maxMs) this.#maxMs = ms;
 	}
 
@@ -50,9 +57,10 @@ export class Histogram {
 		if (total === 0) return 0;
 		const rank = Math.max(1, Math.ceil(share * total));
 		let seen = 0;
-		for (let bucket = 0; bucket < BUCKETS; bucket++) {
+		for (let bucket = 0; bucket < this.#counts.length; bucket++) {
 			seen += this.#counts[bucket]!;
-			if (seen >= rank) return Math.min(middleOf(bucket) / UNITS_PER_MS, this.#maxMs);
+			if (seen >= rank)
+				return Math.min(middleOf(bucket, this.#linearBits) / UNITS_PER_MS, this.#maxMs);
 		}
 		return this.#maxMs;
 	}
@@ -61,10 +69,13 @@ export class Histogram {
 	cumulative(): { readonly ms: number; readonly count: number }[] {
 		const steps: { ms: number; count: number }[] = [];
 		let count = 0;
-		for (let bucket = 0; bucket < BUCKETS; bucket++) {
+		for (let bucket = 0; bucket < this.#counts.length; bucket++) {
 			if (this.#counts[bucket] === 0) continue;
 			count += this.#counts[bucket]!;
-			steps.push({ ms: Math.min(middleOf(bucket) / UNITS_PER_MS, this.#maxMs), count });
+			steps.push({
+				ms: Math.min(middleOf(bucket, this.#linearBits) / UNITS_PER_MS, this.#maxMs),
+				count,
+			});
 		}
 		return steps;
 	}
@@ -82,27 +93,41 @@ export class Histogram {
 	/** Moves all that was recorded out: the histogram is empty then. */
 	take(): HistogramState {
 		const state = { counts: this.#counts.slice(), maxMs: this.#maxMs };
-		this.#counts.fill(0);
-		this.#maxMs = 0;
+		this.clear();
 		return state;
 	}
 
+	clear(): void {
+		this.#counts.fill(0);
+		this.#maxMs = 0;
+	}
+
 	merge(state: HistogramState): void {
-		for (let i = 0; i < BUCKETS; i++) this.#counts[i]! += state.counts[i]!;
+		for (let i = 0; i < this.#counts.length; i++) this.#counts[i]! += state.counts[i]!;
 		this.#maxMs = Math.max(this.#maxMs, state.maxMs);
+	}
+
+	/** Adds all of another one, which keeps it. */
+	add(other: Histogram): void {
+		this.merge({ counts: other.#counts, maxMs: other.#maxMs });
 	}
 }
 
-function bucketOf(units: number): number {
-	const value = units >>> 0;
-	if (value < LINEAR_BUCKETS) return value;
-	const shift = 32 - LINEAR_BITS - Math.clz32(value);
-	return shift * BUCKETS_PER_OCTAVE + (value >>> shift);
+function bucketsOf(linearBits: number): number {
+	return 2 ** linearBits + (32 - linearBits) * 2 ** (linearBits - 1);
 }
 
-function middleOf(bucket: number): number {
-	if (bucket < LINEAR_BUCKETS) return bucket + 0.5;
-	const shift = Math.floor(bucket / BUCKETS_PER_OCTAVE) - 1;
-	const lowest = (bucket - shift * BUCKETS_PER_OCTAVE) * 2 ** shift;
+function bucketOf(units: number, linearBits: number): number {
+	const value = units >>> 0;
+	const shift = 32 - linearBits - Math.clz32(value);
+	if (shift <= 0) return value;
+	return (shift << (linearBits - 1)) + (value >>> shift);
+}
+
+function middleOf(bucket: number, linearBits: number): number {
+	if (bucket < 2 ** linearBits) return bucket + 0.5;
+	const perOctave = 2 ** (linearBits - 1);
+	const shift = Math.floor(bucket / perOctave) - 1;
+	const lowest = (bucket - shift * perOctave) * 2 ** shift;
 	return lowest + 2 ** shift / 2;
 }

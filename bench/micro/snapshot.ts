@@ -62,12 +62,12 @@ try {
 	});
 	const range = new Uint8Array(256 * 1024);
 	await measured('read raw, for sending', async () => {
-		const held = await store.hold();
+		const held = (await store.holdFull())!;
 		for (let at = 0; at < held.snapshot.bytes; at += range.length) await held.read(at, range);
 		await held.release();
 	});
 	await measured('received, and verified', async () => {
-		const held = await store.hold();
+		const held = (await store.holdFull())!;
 		const other = { ...options, directory: `${directory}/other` };
 		const target = await SnapshotStore.open(other);
 		const received = await target.receive(held.snapshot, held.snapshot.bytes);

@@ -259,13 +259,15 @@ export class Producer implements LeaderUser {
 		this.#finder.redirect(leader, reason);
 	}
 
-	/** A frame of the session is refused for good. Those behind it can't be accepted without it; those before it, and
-	 * those that were sent before, may be in the log already. */
+	/** A frame of the session is refused for good. Those before it, and those that were sent before, may be in the log
+	 * already. Those behind it can't be accepted without it; but if it is there by an earlier attempt, so may they be. */
 	#breakSession(refused: Frame, code: number, reason: string): void {
 		const behind = new SessionError(`a proposal before it was refused (${reason})`);
 		const error = refusal(code, reason);
 		this.#failAll((frame) => {
-			if (frame !== null && (frame.attempts > 1 || frame.sequence < refused.sequence)) {
+			const attempts = frame?.attempts ?? 0;
+			const isBefore = frame !== null && frame.sequence < refused.sequence;
+			if (isBefore || attempts > 1 || (attempts > 0 && refused.attempts > 1)) {
 				return new UnknownOutcome(reason);
 			}
 			return frame === refused || code === Rejection.noSpace ? error : behind;

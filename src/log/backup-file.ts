@@ -202,11 +202,11 @@ export async function backUpDirectory(options: Omit<RestoreOptions, 'clock'>): P
 		const store = await SnapshotStore.open({ disk, random, directory, clusterNumber, group });
 		if (store.damage !== null) throw store.damage;
 		if (store.latest === null) throw new BadOption(`${directory} has no snapshot yet`);
-		if (!store.latest.isFull) {
+		const held = await store.holdFull();
+		if (held === null) {
 			const why = 'its state machine keeps the state itself';
 			throw new BadOption(`the snapshot in ${directory} holds no state: ${why}`);
 		}
-		const held = await store.hold();
 		const target = await BackupFile.create(disk, file);
 		try {
 			const range = new Uint8Array(COPY_BYTES);

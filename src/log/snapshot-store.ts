@@ -165,10 +165,13 @@ export class SnapshotStore {
 		}
 	}
 
-	/** Keeps the latest snapshot's file readable. Errors: `DiskError`. */
-	async hold(): Promise<HeldSnapshot> {
+	/** Keeps the latest snapshot's file readable, for somebody who needs the state.
+	 * @returns null if the latest has none: a newer one may have come since the caller looked. Errors: `DiskError` */
+	async holdFull(): Promise<HeldSnapshot | null> {
 		const { snapshot, file } = await this.#openLatest();
-		return new HeldSnapshot(snapshot, file);
+		if (snapshot.isFull) return new HeldSnapshot(snapshot, file);
+		await file.close();
+		return null;
 	}
 
 	/** A newer one may take its place while it is opened. */

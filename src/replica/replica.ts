@@ -193,8 +193,11 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	/** For backups: the same, with the file kept readable until it is released. */
 	async holdSnapshot(): Promise<HeldSnapshot> {
-		await this.snapshot();
-		return await this.#parts.store.hold();
+		for (;;) {
+			await this.snapshot();
+			const held = await this.#parts.store.holdFull();
+			if (held !== null) return held;
+		}
 	}
 
 	/**

@@ -141,9 +141,10 @@ export class SnapshotSender {
 		if (this.#isOpening || !wantFull()) return;
 		this.#isOpening = true;
 		const round = this.#round;
-		store.hold().then(
+		store.holdFull().then(
 			(held) => {
 				this.#isOpening = false;
+				if (held === null) return wake();
 				if (round !== this.#round) return void held.release().catch(fail);
 				const { index, bytes } = held.snapshot;
 				log(`sends a snapshot up to ${index}, ${bytes} bytes, to replica ${this.#peer}`);

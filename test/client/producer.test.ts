@@ -251,6 +251,28 @@ test('what was sent ahead of a refusal may be in the log', async () => {
 	expect(log.entries).toEqual(['zero', 'first']);
 });
 
+test('behind a refusal of what was sent before, what was sent then may be in the log too', async () => {
+	const log = new FakeLog();
+	const leader = await replica(1, log.leading);
+	const remote = client([leader]);
+	await remote.propose(encoder.encode('zero'));
+	leader.script = {
+		// Both are taken, and the answers are lost with the connection; then the disk is full.
+		batch: (guest, proposed) => {
+			log.append(proposed);
+			if (proposed.sequence !== 3) return;
+			leader.script = { batch: (next, { sequence }) => next.refuse(sequence, 3, 0, 'full') };
+			guest.connection.close();
+		},
+	};
+	const first = remote.propose(encoder.encode('first'));
+	await new Promise(setImmediate);
+	const second = remote.propose(encoder.encode('second'));
+	await expect(first).rejects.toBeInstanceOf(UnknownOutcome);
+	await expect(second).rejects.toBeInstanceOf(UnknownOutcome);
+	expect(log.entries).toEqual(['zero', 'first', 'second']);
+});
+
 test('nobody answers: unavailable if it was never sent, unknown if it was', async () => {
 	const silent = await replica(1, {});
 	await silent.close();

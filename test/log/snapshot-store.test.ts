@@ -71,12 +71,19 @@ describe('a snapshot', () => {
 		const machine = new Machine('held');
 		const store = await written(machine, 10);
 		const whole = await machine.until(readFile(store));
-		const held = await machine.until(store.hold());
+		const held = (await machine.until(store.holdFull()))!;
 		await machine.until(write(store, headAt(20), []));
 		const again = new Uint8Array(whole.length);
 		expect(await machine.until(held.read(0, again))).toBe(whole.length);
 		expect(Buffer.compare(again, whole)).toBe(0);
 		await machine.until(held.release());
+	});
+
+	it('without the state is held for nobody', async () => {
+		const machine = new Machine('not held');
+		const store = await written(machine, 10);
+		await machine.until(write(store, headAt(20, { isFull: false }), []));
+		expect(await machine.until(store.holdFull())).toBeNull();
 	});
 
 	it('that is abandoned, or whose writer died, was never there', async () => {

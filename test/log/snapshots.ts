@@ -45,7 +45,7 @@ export async function readChunks(store: SnapshotStore): Promise<Uint8Array[]> {
 
 /** The whole file of the latest snapshot, in ranges as a leader reads them. */
 export async function readFile(store: SnapshotStore, range = 1000): Promise<Uint8Array> {
-	const held = await store.hold();
+	const held = (await store.holdFull())!;
 	const bytes = new Uint8Array(held.snapshot.bytes);
 	for (let offset = 0; offset < bytes.length; offset += range) {
 		await held.read(offset, bytes.subarray(offset, offset + range));

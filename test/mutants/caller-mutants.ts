@@ -127,6 +127,14 @@ export const callerMutants: readonly Mutant[] = [
 		tests(PRODUCER, /nobody answers: unavailable if it was never sent, unknown if it was/),
 	),
 	mutant(
+		'sent-behind-a-refusal-told-as-refused',
+		20,
+		CLIENT_PRODUCER,
+		'if (isBefore || attempts > 1 || (attempts > 0 && refused.attempts > 1)) {',
+		'if (isBefore || attempts > 1) {',
+		tests(PRODUCER, /^behind a refusal of what was sent before/),
+	),
+	mutant(
 		'resolved-at-append',
 		21,
 		LOOP,

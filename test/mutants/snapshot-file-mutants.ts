@@ -37,6 +37,14 @@ export const snapshotFileMutants: readonly Mutant[] = [
 		tests(INSTALL, /cut at every event: crash/),
 	),
 	mutant(
+		'snapshot-without-state-is-held',
+		25,
+		STORE,
+		'if (snapshot.isFull) return new HeldSnapshot(snapshot, file);',
+		'return new HeldSnapshot(snapshot, file);',
+		tests(FILES, /without the state is held for nobody/),
+	),
+	mutant(
 		'snapshot-name-is-not-synced',
 		[22, 29],
 		STORE,

@@ -96,12 +96,13 @@ export class Configurations {
 		this.#current = this.#list.at(-1)!;
 	}
 
-	/** The log is cut behind `index`. */
+	/** The log is cut behind `index`. The first stays in force: of a damaged log its entry may be lost, and what was taken
+	 * to be behind it may turn out to be somebody else's. */
 	truncate(index: number): void {
-		while (this.#list.length > 1 && this.#current.index > index) {
-			this.#list.pop();
-			this.#current = this.#list.at(-1)!;
-		}
+		while (this.#list.length > 1 && this.#list.at(-1)!.index > index) this.#list.pop();
+		const last = this.#list.at(-1)!;
+		if (last.index > index) this.#list[0] = { ...last, index };
+		this.#current = this.#list.at(-1)!;
 	}
 
 	/** The log up to `index` is dropped: the one in force there is where it begins. */

@@ -253,8 +253,10 @@ export class MemberList {
 		this.#list.push({ index, members });
 	}
 
+	/** As `Configurations.truncate`. */
 	truncate(index: number): void {
 		while (this.#list.length > 1 && this.index > index) this.#list.pop();
+		if (this.index > index) this.#list[0] = { index, members: this.current };
 	}
 
 	compact(index: number): void {

@@ -132,6 +132,14 @@ export const memberMutants: readonly Mutant[] = [
 		tests(MEMBERS, /goes back to the configuration before/),
 	),
 	mutant(
+		'configuration-of-a-lost-entry-stays-there',
+		23,
+		CONFIGURATION,
+		'if (last.index > index) this.#list[0] = { ...last, index };',
+		'',
+		tests(MEMBERS, /is cut, dropped and begun anew/),
+	),
+	mutant(
 		'removed-replica-is-listened-to',
 		11,
 		'src/raft/hearing.ts',

@@ -287,6 +287,11 @@ it('the list of configurations is cut, dropped and begun anew with the log', () 
 	list.restart(20, d);
 	list.truncate(20);
 	expect([list.current, list.index]).toEqual([d, 20]);
+	// What a file beside a damaged log told of may be of an entry that is cut: another one comes in its place.
+	list.truncate(18);
+	expect([list.current, list.index]).toEqual([d, 18]);
+	list.append(19, a);
+	expect(list.current).toBe(a);
 });
 
 describe('rule 15: what a majority of each set has reached, against counting', () => {

@@ -36,6 +36,16 @@ async function setUp(errnos: string[]) {
 	return { world, file, list, writes, failures };
 }
 
+it('the list of members is cut like that of the core', () => {
+	const list = MemberList.from([{ index: 7, members }]);
+	list.append(9, members);
+	list.truncate(8);
+	expect(list.index).toBe(7);
+	list.truncate(5);
+	expect([list.index, list.current]).toEqual([5, members]);
+	expect(list.at(4).index).toBe(5);
+});
+
 describe('the last committed configuration beside the log', () => {
 	it('waits for room on a full disk (rule 28), and holds the log back meanwhile', async () => {
 		const { world, file, list, writes, failures } = await setUp(['ENOSPC', 'EDQUOT']);

@@ -3,6 +3,7 @@ import type { Clock, DirectoryLock, Disk, DiskFile, Random } from '../io.js';
 import { Journal } from './journal.js';
 import { markMade, openJournal } from './journal-recovery.js';
 import { JournaledFile, JournaledPath } from './journaled-file.js';
+import { LATE_LIMITS, type LateLimits, LateWrites } from './late-writes.js';
 
 export interface JournalOptions {
 	readonly disk: Disk;
@@ -12,6 +13,8 @@ export interface JournalOptions {
 	readonly directory: string;
 	/** Of each of the journal's two files, when they are made: a multiple of 4096. */
 	readonly fileBytes: number;
+	/** Of what is written to the files themselves. */
+	readonly late?: LateLimits;
 	/** The disk has failed: nothing is written any more. */
 	readonly onFailure: (error: Error) => void;
 }
@@ -30,6 +33,7 @@ export class JournalDisk implements Disk {
 	readonly #disk: Disk;
 	readonly #directory: string;
 	readonly #journal: Journal;
+	readonly #late: LateWrites;
 	readonly #paths = new Map<string, JournaledPath>();
 	/** Open to be written without the journal, and how often. */
 	readonly #direct = new Map<string, number>();
@@ -47,16 +51,18 @@ export class JournalDisk implements Disk {
 	}
 
 	private constructor(
-		{ disk, clock, directory, onFailure }: JournalOptions,
+		{ disk, clock, directory, late = LATE_LIMITS, onFailure }: JournalOptions,
 		{ salt, files, place }: Awaited<ReturnType<typeof openJournal>>,
 	) {
 		this.#disk = disk;
 		this.#directory = directory;
+		this.#late = new LateWrites(clock, late, (error) => this.#journal.fail(error));
 		this.#journal = new Journal(clock, salt, files, place, {
 			sync: () => this.#syncAll(),
 			freed: () => this.#letGo(),
 			failed: (error) => {
 				this.#failure = error;
+				this.#late.stop(error);
 				onFailure(error);
 			},
 		});
@@ -79,9 +85,8 @@ export class JournalDisk implements Disk {
 	}
 
 	async open(path: string, mode: 'read' | 'write' | 'create', durable: boolean): Promise<DiskFile> {
-		if (mode === 'read' || !path.startsWith(`${this.#directory}/`)) {
-			return await this.#disk.open(path, mode, durable);
-		}
+		if (!path.startsWith(`${this.#directory}/`)) return await this.#disk.open(path, mode, durable);
+		if (mode === 'read') return this.#reader(path, await this.#disk.open(path, mode, durable));
 		if (!durable) {
 			await this.#giveUp(path);
 			return this.#watch(path, await this.#disk.open(path, mode, false));
@@ -104,7 +109,7 @@ export class JournalDisk implements Disk {
 			shared = this.#paths.get(path);
 			// Somebody else was faster.
 			if (shared !== undefined) await base.close();
-			else shared = new JournaledPath(path, name, base, this.#journal);
+			else shared = new JournaledPath(path, name, base, this.#journal, this.#late);
 			this.#paths.set(path, shared);
 		}
 		return new JournaledFile(
@@ -115,8 +120,9 @@ export class JournalDisk implements Disk {
 		);
 	}
 
-	readSmall(path: string): Promise<Uint8Array | null> {
-		return this.#disk.readSmall(path);
+	async readSmall(path: string): Promise<Uint8Array | null> {
+		await this.#paths.get(path)?.late.written();
+		return await this.#disk.readSmall(path);
 	}
 
 	async writeSmall(path: string, bytes: Uint8Array): Promise<void> {
@@ -148,6 +154,7 @@ export class JournalDisk implements Disk {
 		try {
 			await this.#journal.close();
 		} finally {
+			this.#late.stop(new Error('the disk is closed'));
 			for (const { base } of this.#paths.values()) await base.close().catch(() => {});
 			this.#paths.clear();
 		}
@@ -214,6 +221,21 @@ export class JournalDisk implements Disk {
 		assert(count >= 0, 'what is closed was open');
 		if (count === 0) this.#direct.delete(path);
 		else this.#direct.set(path, count);
+	}
+
+	/** Whoever reads a file finds all that is done. */
+	#reader(path: string, file: DiskFile): DiskFile {
+		const { read, size } = file;
+		const written = () => this.#paths.get(path)?.late.written();
+		file.read = async (target, position) => {
+			await written();
+			return await read.call(file, target, position);
+		};
+		file.size = async () => {
+			await written();
+			return await size.call(file);
+		};
+		return file;
 	}
 
 	#watch(path: string, file: DiskFile): DiskFile {

@@ -15,11 +15,22 @@ const FLUSH_BYTES_MAX = 8 * 1024 * 1024;
 export interface Entry extends JournalRecord {
 	readonly slices: readonly Uint8Array[];
 	/** Where the bytes belong; null: a record without bytes. */
-	readonly target: DiskFile | null;
+	readonly target: Target | null;
 	/** The flush with this sequence, which has it, begins. */
 	began(sequence: number): void;
-	/** It is durable in the journal, and written to its own file; or the disk has failed. */
+	/** It is durable in the journal, and what reads its file finds it; or the disk has failed. */
 	done(error: Error | null): void;
+}
+
+/** Takes a record's bytes for its own file. */
+export interface Target {
+	/** @returns whether they were copied; if not, `done` is called when they are written */
+	take(
+		slices: readonly Uint8Array[],
+		position: number,
+		bytes: number,
+		done: (error: Error | null) => void,
+	): boolean;
 }
 
 /** Where a journal goes on. */
@@ -48,8 +59,8 @@ interface Half {
 
 /**
  * Makes writes to many files durable by one write: each flush goes to the journal (O_DSYNC), and its records to their own
- * files, which only the kernel's memory has then. When both have happened, and for all of its records, it is done, and
- * the next one begins with what has come meanwhile.
+ * files, where nothing is durable before a checkpoint. When the journal has it, and all its records are taken there, it is
+ * done, and the next one begins with what has come meanwhile.
  *
  * The journal is two files of a fixed size. When one is full and the other one free, it goes on there, and a checkpoint
  * begins: all files are synced; then no record of the full one is needed, which the next flush says (`keepFrom`), and
@@ -254,9 +265,10 @@ export class Journal {
 		half.file.writev([head, ...slices], position, ended);
 		for (const entry of entries) {
 			entry.began(sequence);
-			if (entry.target === null) continue;
-			this.#underWay += 1;
-			entry.target.writev(entry.slices, entry.position, ended);
+			const { target } = entry;
+			// What isn't copied is written before the flush is done: its memory is lent until then.
+			const isCopied = target?.take(entry.slices, entry.position, entry.bytes, ended) ?? true;
+			if (!isCopied) this.#underWay += 1;
 		}
 		half.lastSequence = sequence;
 		this.#position = alignFlush(end);

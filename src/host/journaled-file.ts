@@ -2,6 +2,8 @@ import { assert } from '../assert.js';
 import type { DiskFile } from '../io.js';
 import type { Journal } from './journal.js';
 import { RecordKind } from './journal-frames.js';
+import { LateFile } from './late-file.js';
+import type { LateWrites } from './late-writes.js';
 
 /** What a path that is written through the journal has in common for all who have it open. */
 export class JournaledPath {
@@ -10,10 +12,12 @@ export class JournaledPath {
 	readonly name: Uint8Array;
 	/** Not durable by itself. Kept open for as long as a sync may be due: one that is opened later needn't hear of a failure. */
 	readonly base: DiskFile;
+	/** What records bring to it. */
+	readonly late: LateFile;
 	readonly #journal: Journal;
 	/** Who has it open. */
 	users = 0;
-	/** Written since the last sync began. */
+	/** Records are done since the last sync began. */
 	isDirty = false;
 	#syncing: Promise<void> | null = null;
 	/** The last flush with a record of it. */
@@ -25,10 +29,11 @@ export class JournaledPath {
 	 * alone, and are synced one by one. */
 	released: Promise<void> | null = null;
 
-	constructor(path: string, name: Uint8Array, base: DiskFile, journal: Journal) {
+	constructor(path: string, name: Uint8Array, base: DiskFile, journal: Journal, late: LateWrites) {
 		this.path = path;
 		this.name = name;
 		this.base = base;
+		this.late = new LateFile(base, late);
 		this.#journal = journal;
 	}
 
@@ -50,12 +55,17 @@ export class JournaledPath {
 		if (!this.isDirty) return;
 		// A write that ends from now on needn't be in it.
 		this.isDirty = false;
-		this.#syncing = this.base.sync();
+		this.#syncing = this.#syncAll();
 		try {
 			await this.#syncing;
 		} finally {
 			this.#syncing = null;
 		}
+	}
+
+	async #syncAll(): Promise<void> {
+		await this.late.written();
+		await this.base.sync();
 	}
 
 	write(
@@ -89,7 +99,7 @@ export class JournaledPath {
 			position,
 			bytes,
 			slices,
-			target: kind === RecordKind.write ? this.base : null,
+			target: kind === RecordKind.write ? this.late : null,
 			began: (sequence) => {
 				this.lastSequence = sequence;
 			},
@@ -131,11 +141,17 @@ export class JournaledFile implements DiskFile {
 	}
 
 	async size(): Promise<number> {
-		return await this.#do(() => this.#shared.base.size());
+		return await this.#do(async () => {
+			await this.#shared.late.written();
+			return await this.#shared.base.size();
+		});
 	}
 
 	async read(target: Uint8Array, position: number): Promise<number> {
-		return await this.#do(() => this.#shared.base.read(target, position));
+		return await this.#do(async () => {
+			await this.#shared.late.written();
+			return await this.#shared.base.read(target, position);
+		});
 	}
 
 	writev(

@@ -4,6 +4,7 @@ import type { Log } from '../../src/log/log.js';
 import type { LogOptions } from '../../src/log/types.js';
 import { DIRECTORY, LogUnderTest, Machine } from '../log/harness.js';
 import { lives } from '../log/lives.js';
+import { LATE } from './journal-lives.js';
 
 /** A log whose disk writes through a journal; both begin anew with each life. */
 class LogOnJournal extends LogUnderTest {
@@ -32,6 +33,7 @@ class LogOnJournal extends LogUnderTest {
 			random: { next: () => 0.25, identifier: () => 1 },
 			directory: DIRECTORY,
 			fileBytes: 32 * 1024,
+			late: LATE,
 			onFailure: (error) => this.failures.push(error),
 		});
 		this.#own.disk = this.#disk;

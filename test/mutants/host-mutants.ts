@@ -9,6 +9,8 @@ const DAMAGE = 'test/host/journal-damage.test.ts';
 const JOURNAL = 'src/host/journal.ts';
 const DISK = 'src/host/journal-disk.ts';
 const FILE = 'src/host/journaled-file.ts';
+const LATE_FILE = 'src/host/late-file.ts';
+const LATE_WRITES = 'src/host/late-writes.ts';
 const RECOVERY = 'src/host/journal-recovery.ts';
 
 const CORE = 'src/raft/rest.ts';
@@ -130,9 +132,55 @@ export const hostMutants: readonly Mutant[] = [
 		'journal-done-before-its-own-file-is',
 		29,
 		JOURNAL,
-		'this.#underWay += 1;\n\t\t\tentry.target.writev(entry.slices, entry.position, ended);',
-		'entry.target.writev(entry.slices, entry.position, () => {});',
+		'if (!isCopied) this.#underWay += 1;',
+		'',
+		tests(
+			LIVES,
+			/what is done is read|hold what was done|memory changed before its write|one flush is in flight/,
+		),
+	),
+	mutant(
+		'what-waits-is-not-synced',
+		29,
+		FILE,
+		'await this.late.written();\n\t\tawait this.base.sync();',
+		'await this.base.sync();',
+		tests(LIVES, /hold what was done|a closed file is not used/),
+	),
+	mutant(
+		'what-waits-is-not-read',
+		29,
+		DISK,
+		'await written();\n\t\t\treturn await read.call',
+		'return await read.call',
+		tests(LIVES, /what is done is read/),
+	),
+	mutant(
+		'what-waits-is-not-read-by-its-writer',
+		29,
+		FILE,
+		'await this.#shared.late.written();\n\t\t\treturn await this.#shared.base.read',
+		'return await this.#shared.base.read',
+		tests(LIVES, /what is done is read/),
+	),
+	mutant(
+		'late-writes-overtake-each-other',
+		27,
+		LATE_FILE,
+		'if (this.#runs.length === 0) {',
+		'if (this.#runs.length >= 0) {',
 		tests(LIVES, /what is done is read|hold what was done/),
+	),
+	mutant(
+		'late-memory-used-again-too-early',
+		30,
+		LATE_WRITES,
+		'this.#slab.retain();\n\t\treturn',
+		'return',
+		tests(
+			LIVES,
+			/a slab is released as often|memory changed before its write|what is done is read/,
+		),
 	),
 	mutant(
 		'sync-under-way-is-not-waited-for',

@@ -1,5 +1,6 @@
 import type { Doors, TlsFiles } from '../src/io.js';
 import { NativeClock } from './clock.js';
+import { NativeDiagnostics } from './diagnostics.js';
 import { NativeDisk } from './disk.js';
 import { NativeNetwork } from './network.js';
 import { NativePauses } from './pauses.js';
@@ -21,5 +22,6 @@ export function nativeDoors(tls?: TlsFiles): Doors {
 		clock: new NativeClock(),
 		random: new NativeRandom(),
 		pauses: new NativePauses(),
+		diagnostics: new NativeDiagnostics(),
 	};
 }

@@ -22,6 +22,14 @@ export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export type { Recording } from './profile/columns.js';
 export { type ProfileReport, reportOf as profileReport } from './profile/report.js';
 export type { BackupInfo, RestoreOptions } from './replica/backup.js';
+export type { LogOption } from './replica/chronicle.js';
+export {
+	EVENTS,
+	type EventFields,
+	type EventName,
+	type Level,
+	type Logger,
+} from './replica/events.js';
 export type { ProfileOptions, Profiling } from './replica/profiling.js';
 export type { Replica } from './replica/replica.js';
 export type * from './replica/types.js';

@@ -156,6 +156,18 @@ export interface Pauses {
 	watch(collected: (from: number, to: number) => void): () => void;
 }
 
+/** A named place in this process where whoever is interested is told of something. */
+export interface DiagnosticChannel {
+	readonly hasSubscribers: boolean;
+	publish(message: unknown): void;
+}
+
+/** Finds channels by name. */
+export interface Diagnostics {
+	/** Always the same one for the same name. */
+	channel(name: string): DiagnosticChannel;
+}
+
 /** The doors, together. */
 export interface Doors {
 	readonly disk: Disk;
@@ -164,4 +176,6 @@ export interface Doors {
 	readonly random: Random;
 	/** For profiles only. Default: nobody tells. */
 	readonly pauses?: Pauses;
+	/** Default: nobody is told. */
+	readonly diagnostics?: Diagnostics;
 }

@@ -5,6 +5,7 @@ import type { BatchView, Replica, StateMachine } from '../index.js';
 import { openReplica } from '../index.js';
 import { KvMachine } from '../kv/machine.js';
 import { announceGateway, GATEWAY_HELP, GATEWAY_OPTIONS, gatewayOptionsOf } from './gateway.js';
+import { LOG_HELP, LOG_OPTIONS, loggerOf } from './log.js';
 import {
 	oneOf,
 	parse,
@@ -30,10 +31,10 @@ Usage: millrace serve --id N --peers LIST --dir DIR [options]
                      os: it is in the memory of a majority's kernels
   --snapshot-every B a snapshot after so many bytes of log (268435456); what it stands for is dropped from the log
   --tls PREFIX       encrypted: PREFIX.crt and PREFIX.key, and ca.crt beside them; see millrace certs
-${GATEWAY_HELP}  --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
+${GATEWAY_HELP}${LOG_HELP}  --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
 
 Prints one line when it listens, and then one for each change of its role and each
-connection that was turned away. SIGTERM and SIGINT end it in order, with exit code 0.
+connection that was turned away, unless --log tells of them. SIGTERM and SIGINT end it in order, with exit code 0.
 `;
 
 /** Counts entries; its answer to any query is their number, in decimal. */
@@ -74,6 +75,7 @@ export function optionsOf(argv: readonly string[]) {
 		'exit-with-stdin': { type: 'boolean', default: false },
 		tls: { type: 'string' },
 		...GATEWAY_OPTIONS,
+		...LOG_OPTIONS,
 	} as const;
 	const { values } = parse(argv, options);
 	const id = wholeNumber('id', required('id', values.id), 1, 0xffff_ffff);
@@ -90,12 +92,13 @@ export function optionsOf(argv: readonly string[]) {
 		join: values.join,
 		...tlsOption(values.tls),
 		gatewayOptions: gatewayOptionsOf(values),
+		logger: loggerOf(values, (line) => void process.stderr.write(line)),
 		withStdin: values['exit-with-stdin'],
 	};
 }
 
 export async function run(argv: readonly string[]): Promise<number> {
-	const { withStdin, state, gatewayOptions, ...options } = optionsOf(argv);
+	const { withStdin, state, gatewayOptions, logger, ...options } = optionsOf(argv);
 	const { id, peers } = options;
 	const ending = untilEnd(withStdin);
 	// Where it is missing, nothing is begun.
@@ -105,7 +108,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 		stateMachine: state === 'kv' ? new KvMachine() : new Counter(),
 		// Who tails the log wants it from its beginning, whatever snapshots there are.
 		retainBytes: Number.POSITIVE_INFINITY,
-		log: (line) => void process.stdout.write(`replica ${id}: ${line}\n`),
+		log: logger ?? ((line) => void process.stdout.write(`replica ${id}: ${line}\n`)),
 	});
 	process.stdout.write(`replica ${id} listening on ${peers[id]}\n`);
 	try {

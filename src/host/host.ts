@@ -1,6 +1,7 @@
 import { BadOption } from '../errors.js';
 import type { Clock, DirectoryLock, Doors, Listener } from '../io.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
+import { hostLine, type LogOption } from '../replica/chronicle.js';
 import { open } from '../replica/open.js';
 import { parseAddress } from '../replica/options.js';
 import type { Replica } from '../replica/replica.js';
@@ -73,7 +74,7 @@ export class Host {
 		if (!(journalBytes >= 4096 && journalBytes % 4096 === 0)) {
 			throw new BadOption(`journalBytes must be a multiple of 4096, not ${journalBytes}`);
 		}
-		const logLine = options.log ?? (() => {});
+		const logLine = hostLine(id, options.log);
 		await doors.disk.makeDirectory(dir);
 		const lock = await doors.disk.lock(dir);
 		const clock = new HostClock(doors.clock, Math.max(1, heartbeatMs / 2));
@@ -146,7 +147,7 @@ export class Host {
 				group,
 				dir: `${dir}/groups/${group}`,
 				limits: { ...GROUP_LIMITS, ...options.limits },
-				...(log !== undefined && { log: (line: string) => log(`group ${group}: ${line}`) }),
+				...(log !== undefined && { log: ofGroup(group, log) }),
 			},
 			doors,
 			() => {},
@@ -191,4 +192,9 @@ export class Host {
 		}
 		if (failures.length > 0) throw failures[0]!.reason;
 	}
+}
+
+/** Lines say of which group they are; events do anyway. */
+function ofGroup(group: number, log: LogOption): LogOption {
+	return typeof log === 'function' ? (line) => log(`group ${group}: ${line}`) : log;
 }

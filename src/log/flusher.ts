@@ -31,6 +31,8 @@ export interface FlusherEvents {
 	/** The log begins anew in this segment: those before it aren't needed any more. */
 	readonly onReset: (segment: number) => void;
 	readonly onFailure: (error: Error) => void;
+	/** A flush took longer than `slowFlushMs`. */
+	readonly onSlowFlush: (ms: number, bytes: number) => void;
 }
 
 /**
@@ -49,6 +51,7 @@ export class Flusher {
 	readonly #index: LogIndex;
 	readonly #events: FlusherEvents;
 	readonly #probe: Probe;
+	readonly #slowFlushMs: number;
 	readonly #pending = new PendingBatches();
 	/** Segment header and flush mark; one flush in flight, so one is enough. */
 	readonly #heads = new Memory(SEGMENT_HEADER_BYTES + FLUSH_MARK_BYTES);
@@ -111,6 +114,7 @@ export class Flusher {
 		this.#index = files.index;
 		this.#events = events;
 		this.#probe = options.probe ?? new Probe();
+		this.#slowFlushMs = options.slowFlushMs ?? Number.POSITIVE_INFINITY;
 		this.#position = files.position;
 		this.#sequence = files.nextSequence;
 		this.#salt = files.salt;
@@ -350,21 +354,24 @@ export class Flusher {
 			this.#reset = 'none';
 			this.#events.onReset(this.#segment);
 		}
+		const bytes = this.#flushBytes;
 		const { lastIndex, epoch } = this.#settle(batchesPosition);
 		this.#state = 'idle';
 		if (lastIndex > 0) this.#probe.recorder?.persisted(lastIndex);
 		if (this.#isSealed) this.seals += 1;
 		else {
-			this.#timed();
+			this.#timed(bytes);
 			this.#events.onPersisted(lastIndex, epoch, term, vote);
 		}
 		// What the completion brought joins the next flush, which begins at once.
 		if (this.#state === 'idle') this.#pump();
 	}
 
-	#timed(): void {
+	#timed(bytes: number): void {
 		const now = this.#options.clock.now();
-		this.#probe.vitals.flush.record(now - this.#flushingSince, now);
+		const ms = now - this.#flushingSince;
+		this.#probe.vitals.flush.record(ms, now);
+		if (ms > this.#slowFlushMs) this.#events.onSlowFlush(ms, bytes);
 	}
 
 	/** Enters the written batches in the index and lets go of their slabs. */

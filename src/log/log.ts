@@ -20,6 +20,8 @@ export interface LogEvents {
 	readonly onPersisted: OnPersisted;
 	/** A write or sync failed. Nothing is durable any more that wasn't before; the log takes nothing more. */
 	readonly onFailure: (error: Error) => void;
+	/** A flush took longer than `slowFlushMs`. */
+	readonly onSlowFlush?: (ms: number, bytes: number) => void;
 }
 
 /** The log at rest: a run of batches, durable in order, and the hard state that rides along with it. */
@@ -57,6 +59,7 @@ export class Log {
 		this.#end = files.recovered.end;
 		this.#flusher = new Flusher(options, store, files, {
 			onPersisted: events.onPersisted,
+			onSlowFlush: events.onSlowFlush ?? (() => {}),
 			onReset: (segment) => {
 				store.dropBefore(segment);
 				this.#reader.dropBelow(segment);

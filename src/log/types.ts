@@ -30,6 +30,8 @@ export interface LogOptions {
 	/** Instead of refusing with `Corruption`, keep what is before the damage and set the rest aside. */
 	readonly setsDamageAside: boolean;
 	readonly limits: Limits;
+	/** A flush that takes longer is told of. Default: none is. */
+	readonly slowFlushMs?: number;
 	/** What the snapshot stands for that the log goes on behind, and the highest time of any batch up to there. The log
 	 * need not have anything up to its index. Default: none. */
 	readonly snapshot?: (LogPosition & { readonly time: number }) | null;

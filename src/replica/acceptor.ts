@@ -6,6 +6,7 @@ import { type Greeting, type Hello, helloNumbers, Purpose, readHello } from '../
 import { Outbound } from '../transport/outbound.js';
 import { type StagedFrames, StagingReceiver } from '../transport/staging-receiver.js';
 import type { Versions } from '../transport/versions.js';
+import type { Tell } from './events.js';
 
 /** How long a stranger may be silent, and how long a goodbye may take. */
 const HELLO_MS = 5000;
@@ -40,7 +41,7 @@ export interface Host {
 	/** A replica wants to hear what this one has to say. */
 	welcomePeer(hello: Greeting, outbound: Outbound, incoming: Incoming): Guest;
 	welcomeClient(outbound: Outbound, incoming: Incoming): Guest;
-	log(line: string): void;
+	readonly tell: Tell;
 }
 
 /** What a guest may do with its own connection. */
@@ -179,7 +180,9 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 	close(reason: string): void {
 		if (this.#isClosed) return;
 		this.#isClosed = true;
-		this.#host.log(`connection from ${this.#connection.remote} closed: ${reason}`);
+		const { remote } = this.#connection;
+		const line = `connection from ${remote} closed: ${reason}`;
+		this.#host.tell(line, 'connection-closed', { remote, why: reason });
 		this.#receiver.close();
 		this.#forget();
 		const closeNow = () => this.#connection.close(new ProtocolError(reason));

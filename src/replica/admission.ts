@@ -1,6 +1,7 @@
 import type { Clock, Disk, Timer } from '../io.js';
 import type { Log } from '../log/log.js';
 import { leaveProbation } from '../log/probation-file.js';
+import type { Tell } from './events.js';
 
 /** How often it is looked whether the log has files, and after which time it is told who is waited for. */
 const POLL_MS = 20;
@@ -13,7 +14,7 @@ export interface AdmissionParts {
 	readonly log: Log;
 	/** Whom it waits for; null once this replica is a voter. */
 	readonly missing: () => readonly number[] | null;
-	readonly logLine: (line: string) => void;
+	readonly tell: Tell;
 	/** The end of the probation is durable. */
 	readonly admitted: () => void;
 	readonly fail: (error: Error) => void;
@@ -28,11 +29,12 @@ export class Admission {
 
 	constructor(parts: AdmissionParts) {
 		this.#parts = parts;
-		const { clock, missing, logLine } = parts;
+		const { clock, missing, tell } = parts;
 		this.#timer = clock.after(PATIENCE_MS, () => {
 			const waited = missing() ?? [];
-			if (waited.length > 0)
-				logLine(`neither votes nor stands before it hears from replicas ${waited.join(', ')}`);
+			if (waited.length === 0) return;
+			const line = `neither votes nor stands before it hears from replicas ${waited.join(', ')}`;
+			tell(line, 'waiting-for-peers', { peers: [...waited] });
 		});
 	}
 
@@ -57,10 +59,10 @@ export class Admission {
 	}
 
 	async #makeDurable(): Promise<void> {
-		const { disk, directory, admitted, logLine, fail } = this.#parts;
+		const { disk, directory, admitted, tell, fail } = this.#parts;
 		try {
 			await leaveProbation(disk, directory);
-			logLine('has all that it may have promised: it is a voter');
+			tell('has all that it may have promised: it is a voter', 'admitted', {});
 			admitted();
 		} catch (error) {
 			fail(error as Error);

@@ -7,6 +7,7 @@ const PAUSE_TIMEOUTS = 20;
 export class FullDisk {
 	readonly #parts: ReplicaParts;
 	#nextAt = Number.NEGATIVE_INFINITY;
+	#isFull = false;
 
 	constructor(parts: ReplicaParts) {
 		this.#parts = parts;
@@ -14,11 +15,19 @@ export class FullDisk {
 
 	/** Time passes. */
 	tick(): void {
-		const { log, loop, doors, settings, logLine } = this.#parts;
-		if (!log.noSpace || !loop.isReadyLeader) return;
+		const { log, loop, doors, settings, chronicle } = this.#parts;
+		if (log.noSpace !== this.#isFull) this.#changed(log.noSpace);
+		if (!this.#isFull || !loop.isReadyLeader) return;
 		const now = doors.clock.now();
 		if (now < this.#nextAt) return;
 		this.#nextAt = now + PAUSE_TIMEOUTS * settings.electionTimeoutMs;
-		if (loop.transfer(0)) logLine('the disk is full: hands leadership over');
+		if (!loop.transfer(0)) return;
+		const why = 'the disk is full';
+		chronicle.tell(`${why}: hands leadership over`, 'handing-over', { why });
+	}
+
+	#changed(isFull: boolean): void {
+		this.#isFull = isFull;
+		this.#parts.chronicle.tell('', isFull ? 'disk-full' : 'disk-has-room', {});
 	}
 }

@@ -5,6 +5,7 @@ import type { StoredSnapshot } from '../log/snapshot-types.js';
 import type { Probe } from '../profile/recorder.js';
 import type { Raft } from '../raft/raft.js';
 import { Message, MessageKind } from '../raft/types.js';
+import type { Chronicle } from './chronicle.js';
 import type { LogWindow } from './log-window.js';
 import type { LoopMembers } from './loop-members.js';
 import type { Proposals } from './proposals.js';
@@ -16,8 +17,8 @@ import type { Snapshots } from './snapshots.js';
 export interface LoopEvents {
 	roleChanged(): void;
 	/** Leadership is lost: nothing that waits here for the leader's work will be told its outcome. `successor`: who was
-	 * told to lead, if it was handed over; else 0. */
-	leadershipLost(successor: number): void;
+	 * told to lead, if it was handed over; else 0. `term`: that in which it led. */
+	leadershipLost(successor: number, term: number): void;
 	/** A transfer that was wished for here has failed. */
 	transferFailed(): void;
 	/** The commit index has grown. */
@@ -35,7 +36,6 @@ export interface LoopEvents {
 	mustLeaveJoint(): void;
 	/** Time has passed. */
 	ticked(): void;
-	log(line: string): void;
 	/** The replica must stop for good. */
 	fail(error: Error): void;
 }
@@ -50,6 +50,7 @@ export interface LoopParts {
 	readonly reads: Reads;
 	readonly members: LoopMembers;
 	readonly probe: Probe;
+	readonly chronicle: Chronicle;
 	readonly tickMs: number;
 	readonly tailBytesMax: number;
 	readonly retainBytes: number;

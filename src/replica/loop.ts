@@ -16,6 +16,7 @@ import {
 } from '../raft/types.js';
 import { Appender } from './appender.js';
 import type { Applier } from './applier.js';
+import type { Tell } from './events.js';
 import { asHeartbeat, type LoopEvents, type LoopParts, type LoopSnapshots } from './loop-parts.js';
 import { configurationOf, encodeMembers, type Members } from './members.js';
 import { News } from './news.js';
@@ -253,9 +254,7 @@ export class Loop implements SenderCore, PeerListener {
 		this.#events.peerBehind(peer);
 	}
 
-	log(line: string): void {
-		this.#events.log(line);
-	}
+	readonly tell: Tell = (line, event, fields) => this.#parts.chronicle.tell(line, event, fields);
 
 	fail(error: Error): void {
 		this.#events.fail(error);
@@ -317,6 +316,7 @@ export class Loop implements SenderCore, PeerListener {
 		proposals.beginTerm(isKept);
 		const noOp = proposals.noOp();
 		this.#leadership += 1;
+		this.#news.termLed = this.raft.term;
 		this.#input.count = 1;
 		this.#step(InputKind.propose);
 		assert(!this.#output.refused, 'a new leader may propose');
@@ -429,6 +429,7 @@ export class Loop implements SenderCore, PeerListener {
 		recorder?.applied(view.lastIndex);
 		this.#parts.proposals.applied(view, results);
 		recorder?.resolved(view.lastIndex);
+		this.#parts.chronicle.applied(view);
 		this.#events.roomMayBe();
 	}
 

@@ -1,6 +1,7 @@
 import { BadOption, ChangeRefused, NotLeader, UnknownOutcome } from '../errors.js';
 import { Role } from '../raft/types.js';
 import { ChangeGuard, type GuardParts } from './change-guard.js';
+import type { Tell } from './events.js';
 import {
 	changed,
 	type Member,
@@ -14,7 +15,7 @@ export interface MemberChangesParts extends GuardParts {
 	readonly members: MemberList;
 	/** Appends the entry. @returns its index; 0 = refused */
 	readonly configure: (members: Members) => number;
-	readonly log: (line: string) => void;
+	readonly tell: Tell;
 }
 
 /** A change that can't be begun yet: those it needs may only not have answered so far. */
@@ -168,10 +169,10 @@ export class MemberChanges {
 
 	/** Not yet, if that would never end now. */
 	#promote({ id }: Member): void {
-		const { members, configure, log } = this.#parts;
+		const { members, configure, tell } = this.#parts;
 		const next = changed(members.current, { promote: [id] });
 		if (this.#guard.refusal(next) !== null) return;
-		log(`replica ${id} has caught up and becomes a voter`);
+		tell(`replica ${id} has caught up and becomes a voter`, 'learner-caught-up', { peer: id });
 		configure(next);
 	}
 

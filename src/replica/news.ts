@@ -8,6 +8,8 @@ export class News {
 	isLeadershipLost = false;
 	/** Who was told to lead when it was lost; 0 = nobody. */
 	successor = 0;
+	/** The last term in which this replica led. */
+	termLed = 0;
 	hasTransferFailed = false;
 	/** The commit index that was told last. */
 	#committed = 0;
@@ -15,7 +17,7 @@ export class News {
 	tell(raft: Raft, log: Log, events: LoopEvents): void {
 		if (this.isLeadershipLost) {
 			this.isLeadershipLost = false;
-			events.leadershipLost(this.successor);
+			events.leadershipLost(this.successor, this.termLed);
 			this.successor = 0;
 		}
 		if (this.hasTransferFailed) {

@@ -7,6 +7,8 @@ import type { StoredSnapshot } from '../log/snapshot-types.js';
 import type { Probe } from '../profile/recorder.js';
 import { majorityOf } from '../raft/quorum.js';
 import { clusterNumber } from '../transport/hello.js';
+import { tellDamage } from './chronicle.js';
+import type { Tell } from './events.js';
 import type { Loop } from './loop.js';
 import type { Settings } from './options.js';
 import type { Replica } from './replica.js';
@@ -37,24 +39,25 @@ export async function openOrRepair(
 	late: LateReplica,
 	store: SnapshotStore,
 	probe: Probe,
-	logLine: (line: string) => void,
+	tell: Tell,
 ): Promise<Log> {
 	const { disk } = doors;
 	const { directory } = settings;
 	const mustExist = (await readProbation(disk, directory)) === null;
 	try {
-		const log = await openLog(settings, doors, late, store, probe, mustExist, false);
+		const log = await openLog(settings, doors, late, store, probe, tell, mustExist, false);
 		const { covered } = log.recovered;
 		if (covered !== null)
-			logLine(`${covered.message}: the snapshot has all of that, nothing is lost`);
-		if (store.damage !== null)
-			logLine(`${store.damage.message}: the log has all of that, nothing is lost`);
+			tellDamage(tell, covered, 'the snapshot has all of that, nothing is lost');
+		if (store.damage !== null) {
+			tellDamage(tell, store.damage, 'the log has all of that, nothing is lost');
+		}
 		return log;
 	} catch (error) {
 		if (!(error instanceof Corruption) || !isRepairable(settings)) throw error;
-		logLine(`${error.message}: this will be fetched from the peers`);
+		tellDamage(tell, error, 'this will be fetched from the peers');
 		await enterProbation(disk, directory, 'damaged', error.message);
-		return await openLog(settings, doors, late, store, probe, false, true);
+		return await openLog(settings, doors, late, store, probe, tell, false, true);
 	}
 }
 
@@ -69,6 +72,7 @@ function openLog(
 	late: LateReplica,
 	store: SnapshotStore,
 	probe: Probe,
+	tell: Tell,
 	mustExist: boolean,
 	setsDamageAside: boolean,
 ): Promise<Log> {
@@ -85,6 +89,7 @@ function openLog(
 			newSalt: Math.floor(doors.random.next() * 2 ** 32),
 			durability: settings.durability,
 			limits: settings.limits,
+			slowFlushMs: settings.slowFlushMs,
 			snapshot: store.latest,
 			snapshotDamage: store.damage,
 			probe,
@@ -92,6 +97,8 @@ function openLog(
 		{
 			onPersisted: (index, epoch, term, vote) => late.loop?.logPersisted(index, epoch, term, vote),
 			onFailure: (error) => late.fail(error),
+			onSlowFlush: (ms, bytes) =>
+				tell('', 'slow-flush', { ms, bytes, slowFlushMs: settings.slowFlushMs }),
 		},
 	);
 }

@@ -11,6 +11,7 @@ import { clusterNumber } from '../transport/hello.js';
 import { VERSIONS } from '../transport/versions.js';
 import { Accepted, type Guest, type Host, type Incoming } from './acceptor.js';
 import { Applier } from './applier.js';
+import { Chronicle } from './chronicle.js';
 import { ClientService } from './client-service.js';
 import { LogCursor } from './log-cursor.js';
 import { LogWindow } from './log-window.js';
@@ -30,6 +31,7 @@ import { Sessions } from './sessions.js';
 import { newReceiver, newSender, newSnapshots } from './snapshot-parts.js';
 import type { SnapshotReceiver } from './snapshot-receiver.js';
 import { canSnapshot, type Snapshots } from './snapshots.js';
+import { started } from './telling.js';
 import type { ReplicaOptions, StateMachine } from './types.js';
 
 /** While one is being sent, the next one is read. */
@@ -40,7 +42,7 @@ export interface ReplicaParts {
 	readonly settings: Settings;
 	readonly doors: Doors;
 	readonly machine: StateMachine;
-	readonly logLine: (line: string) => void;
+	readonly chronicle: Chronicle;
 	readonly lock: DirectoryLock;
 	/** Names this life to the peers. */
 	readonly life: number;
@@ -122,7 +124,8 @@ async function openLocked(
 		group,
 	});
 	const probe = new Probe();
-	const log = await openOrRepair(settings, doors, late, store, probe, options.log ?? (() => {}));
+	const chronicle = new Chronicle(settings.id, group, options.log, doors.diagnostics);
+	const log = await openOrRepair(settings, doors, late, store, probe, chronicle.tell);
 	let listener: Listener | null = null;
 	try {
 		const probation = await readProbation(doors.disk, settings.directory);
@@ -145,6 +148,7 @@ async function openLocked(
 			probation,
 			kept,
 			probe,
+			chronicle,
 		);
 		inspect(parts);
 		const replica = new Replica(parts);
@@ -162,6 +166,7 @@ async function openLocked(
 		if (store.latest !== null) parts.applier.install(store.latest);
 		// A solitary replica has nobody to ask.
 		if (parts.wasOnProbation && parts.raft.probation === null) replica.probationOver();
+		started(parts);
 		parts.roster.connect();
 		return replica;
 	} catch (error) {
@@ -183,6 +188,7 @@ function assemble(
 	probation: ProbationReason | null,
 	kept: IndexedMembers | null,
 	probe: Probe,
+	chronicle: Chronicle,
 ): ReplicaParts {
 	const { limits, group } = settings;
 	const machine = options.stateMachine;
@@ -215,6 +221,7 @@ function assemble(
 		reads,
 		members: new LoopMembers(members, membersFile),
 		probe,
+		chronicle,
 		tickMs: Math.max(1, settings.heartbeatMs / 2),
 		tailBytesMax: limits.tailBytesMax,
 		retainBytes: settings.retainBytes,
@@ -224,7 +231,7 @@ function assemble(
 	const { index: base } = log.recovered.base;
 	const reader = cursorWith(1);
 	const applier = new Applier(machine, window, reader, sessions, chunks, loop, base, heldIndex);
-	const logLine = options.log ?? (() => {});
+	const { tell } = chronicle;
 	const needs = {
 		settings,
 		doors,
@@ -237,7 +244,7 @@ function assemble(
 		sessions,
 		late,
 		members,
-		logLine,
+		tell,
 	};
 	const snapshots = newSnapshots(needs);
 	const newPeer = (id: number) => {
@@ -249,7 +256,7 @@ function assemble(
 		settings,
 		doors,
 		machine,
-		logLine,
+		chronicle,
 		lock,
 		store,
 		snapshots,
@@ -331,7 +338,7 @@ function newCore(
 
 /** Lets peers and clients in. */
 function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
-	const { settings, doors, roster, loop, logLine } = parts;
+	const { settings, doors, roster, loop, chronicle } = parts;
 	const host: Host = {
 		cluster: clusterNumber(settings.cluster),
 		group: settings.group,
@@ -351,13 +358,15 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 			peer.attach(outbound, incoming, life, protocol);
 			roster.peerBegan(from);
 			loop.wake();
+			chronicle.tell('', 'peer-connected', { peer: from, protocol });
 			return new PeerGuest(() => {
 				peer.detach(outbound);
 				roster.peerLeft(from);
+				if (replica.stopped === null) chronicle.tell('', 'peer-lost', { peer: from });
 			});
 		},
 		welcomeClient: (outbound, incoming) => new ClientService(replica, outbound, incoming),
-		log: logLine,
+		tell: chronicle.tell,
 	};
 	const address = settings.addresses.get(settings.id)!;
 	return doors.network.listen(address, (connection) => new Accepted(host, connection));

@@ -8,6 +8,7 @@ const ID_MAX = 0xffff_ffff;
 /** With snapshots: the tail of the log behind the latest, and what makes the next one due. */
 const RETAIN_BYTES = 64 * 1024 * 1024;
 const EVERY_BYTES = 256 * 1024 * 1024;
+const SLOW_FLUSH_MS = 500;
 
 /** Options, checked and completed. */
 export interface Settings {
@@ -27,6 +28,7 @@ export interface Settings {
 	/** Null: no leases. */
 	readonly leaseDriftMax: number | null;
 	readonly limits: Limits;
+	readonly slowFlushMs: number;
 	readonly versions: Versions;
 	/** It shares its doors with other groups: who is silent they know, and an idle group may rest. */
 	readonly isHosted: boolean;
@@ -108,6 +110,7 @@ export function settingsOf(options: ReplicaOptions, versions = VERSIONS): Settin
 		onDamage,
 		leaseDriftMax,
 		limits,
+		slowFlushMs: positive('slowFlushMs', options.slowFlushMs, SLOW_FLUSH_MS),
 		versions,
 		isHosted: false,
 	};

@@ -20,6 +20,7 @@ import { type Hello, helloBytes, Purpose, readHello, writeHello } from '../trans
 import { Redial } from '../transport/redial.js';
 import { type SlabFrames, SlabReceiver } from '../transport/slab-receiver.js';
 import type { Versions } from '../transport/versions.js';
+import type { Tell } from './events.js';
 import { NO_RECOVERIES, recoveryFault } from './forced-recovery.js';
 import { type Members, membersOfBatch } from './members.js';
 
@@ -67,7 +68,7 @@ export interface PeerListener {
 	receivedChunk(message: Message, bytes: Uint8Array): void;
 	/** The connection is gone. */
 	streamLost(peer: number): void;
-	log(line: string): void;
+	readonly tell: Tell;
 }
 
 export interface PeerStreamOptions {
@@ -112,9 +113,9 @@ export class PeerStream {
 			stream.onHello = () => this.#redial.succeeded();
 			stream.onFault = (why) => {
 				if (why !== this.#lastFault) {
-					listener.log(
-						`connection to replica ${options.peer} at ${connection.remote} closed: ${why}`,
-					);
+					const { remote } = connection;
+					const line = `connection to replica ${options.peer} at ${remote} closed: ${why}`;
+					listener.tell(line, 'peer-unheard', { peer: options.peer, remote, why });
 				}
 				this.#lastFault = why;
 			};

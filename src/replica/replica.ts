@@ -23,6 +23,7 @@ import { canSnapshot } from './snapshots.js';
 import { statusOf } from './status.js';
 import { Subscribers } from './subscribers.js';
 import { tailOf } from './tail.js';
+import * as telling from './telling.js';
 import { Transfers } from './transfers.js';
 import type {
 	AdminReply,
@@ -74,7 +75,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 			electionTimeoutMs: parts.settings.electionTimeoutMs,
 			now: () => parts.doors.clock.now(),
 			configure: (members) => parts.loop.configure(members),
-			log: (line) => this.log(line),
+			tell: parts.chronicle.tell,
 		});
 		this.id = parts.settings.id;
 		this.group = parts.settings.group;
@@ -82,14 +83,14 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	}
 
 	#newAdmission(): Admission {
-		const { doors, settings, log, raft, loop } = this.#parts;
+		const { doors, settings, log, raft, loop, chronicle } = this.#parts;
 		return new Admission({
 			disk: doors.disk,
 			clock: doors.clock,
 			directory: settings.directory,
 			log,
 			missing: () => raft.probation,
-			logLine: (line) => this.log(line),
+			tell: chronicle.tell,
 			admitted: () => loop.admitted(),
 			fail: (error) => this.fail(error),
 		});
@@ -313,7 +314,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	roleChanged(): void {
 		const { role, term, leader } = this.status();
-		this.log(`${role} in term ${term}, leader ${leader === 0 ? 'unknown' : leader}`);
+		telling.role(this.#parts, role);
 		this.#transfers.look();
 		this.#handover.look();
 		this.#subscribers.tell(() => this.status());
@@ -322,6 +323,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 
 	configurationChanged(): void {
 		this.#parts.roster.update();
+		telling.members(this.#parts);
 		this.#subscribers.tell(() => this.status());
 	}
 
@@ -336,7 +338,8 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.#fullDisk.tick();
 	}
 
-	leadershipLost(successor: number): void {
+	leadershipLost(successor: number, term: number): void {
+		telling.leadershipLost(this.#parts, successor, term);
 		this.#memberChanges.lost('leadership was lost');
 		const { proposals, sessions, raft } = this.#parts;
 		sessions.forgetAccepted();
@@ -366,22 +369,20 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 	}
 
 	peerBehind(peer: number): void {
-		this.log(`replica ${peer} needs entries that are not kept any more`);
+		telling.behind(this.#parts, peer);
 		this.emit('peer-behind', peer);
 	}
 
 	/** A snapshot that was taken here is durable. */
 	snapshotTaken({ index, bytes, isFull }: StoredSnapshot): void {
-		this.log(
-			`has a snapshot up to ${index}: ${isFull ? `${bytes} bytes` : 'the state is kept elsewhere'}`,
-		);
+		telling.taken(this.#parts, { index, bytes, isFull });
 		this.emit('snapshot', { index, bytes, isFull });
 	}
 
 	installed({ index, bytes }: StoredSnapshot): void {
 		// After a handover some may still wait.
 		this.#parts.proposals.failSent('a snapshot stands for what became of it');
-		this.log(`goes on from a snapshot up to ${index} that came from the leader: ${bytes} bytes`);
+		telling.installed(this.#parts, { index, bytes });
 		this.emit('installed', { index, bytes });
 	}
 
@@ -389,14 +390,10 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 		this.#admission?.end();
 	}
 
-	log(line: string): void {
-		this.#parts.logLine(line);
-	}
-
 	/** The replica stops for good: it acknowledges nothing more and leads no more. */
 	fail(error: Error): void {
 		if (this.#stopped !== null) return;
-		this.log(`stopped for good: ${error.message}`);
+		telling.stopped(this.#parts, error);
 		this.#stopServing(new Stopped(error.message, error));
 		this.emit('stopped', error);
 	}
@@ -439,6 +436,7 @@ export class Replica extends EventEmitter<ReplicaEvents> implements LoopEvents, 
 			await machine.close?.();
 		} finally {
 			await lock.release();
+			this.#parts.chronicle.tell('', 'closed', {});
 			this.emit('closed');
 		}
 	}

@@ -3,6 +3,7 @@ import type { Log } from '../log/log.js';
 import type { SnapshotStore } from '../log/snapshot-store.js';
 import type { Raft } from '../raft/raft.js';
 import type { Applier } from './applier.js';
+import type { Tell } from './events.js';
 import type { Loop } from './loop.js';
 import type { MemberList } from './members.js';
 import { encodeIndexed } from './members-file.js';
@@ -35,11 +36,11 @@ export interface SnapshotNeeds {
 	readonly sessions: Sessions;
 	readonly late: LateReplica;
 	readonly members: MemberList;
-	readonly logLine: (line: string) => void;
+	readonly tell: Tell;
 }
 
 export function newSnapshots(needs: SnapshotNeeds): Snapshots {
-	const { settings, doors, loop, late, logLine } = needs;
+	const { settings, doors, loop, late, tell } = needs;
 	return new Snapshots({
 		...needs,
 		clock: doors.clock,
@@ -47,7 +48,7 @@ export function newSnapshots(needs: SnapshotNeeds): Snapshots {
 		members: () => encodeIndexed(needs.members.at(needs.applier.applied)),
 		events: {
 			taken: (snapshot) => late.replica?.snapshotTaken(snapshot),
-			log: logLine,
+			tell,
 			wake: () => loop.wake(),
 			fail: (error) => late.fail(error),
 		},
@@ -57,7 +58,7 @@ export function newSnapshots(needs: SnapshotNeeds): Snapshots {
 /** Null where the state machine has no snapshots. */
 export function newSender(
 	peer: number,
-	{ settings, doors, machine, store, raft, loop, late, logLine }: SnapshotNeeds,
+	{ settings, doors, machine, store, raft, loop, late, tell }: SnapshotNeeds,
 	snapshots: Snapshots,
 ): SnapshotSender | null {
 	if (!canSnapshot(machine)) return null;
@@ -77,13 +78,13 @@ export function newSender(
 		windowBytes,
 		bytesPerSecond,
 		wake: () => loop.wakeSenders(),
-		log: logLine,
+		tell,
 		fail: (error) => late.fail(error),
 	});
 }
 
 export function newReceiver(
-	{ settings, machine, store, raft, loop, applier, late, logLine }: SnapshotNeeds,
+	{ settings, machine, store, raft, loop, applier, late, tell }: SnapshotNeeds,
 	snapshots: Snapshots,
 	peerOf: (id: number) => Peer | undefined,
 ): SnapshotReceiver {
@@ -103,7 +104,7 @@ export function newReceiver(
 			loop.wake();
 		},
 		installed: (snapshot) => loop.installed(snapshot),
-		log: logLine,
+		tell,
 		fail: (error) => late.fail(error),
 	});
 }

@@ -3,6 +3,7 @@ import type { ReceivedSnapshot } from '../log/snapshot-receiver.js';
 import type { SnapshotStore } from '../log/snapshot-store.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Message, MessageKind } from '../raft/types.js';
+import type { Tell } from './events.js';
 import type { Snapshots } from './snapshots.js';
 import type { SnapshotProgress } from './types.js';
 
@@ -23,7 +24,7 @@ export interface SnapshotTaker {
 	readonly send: (message: Message) => void;
 	/** All of it is verified and durable. */
 	readonly installed: (snapshot: StoredSnapshot) => void;
-	readonly log: (line: string) => void;
+	readonly tell: Tell;
 	readonly fail: (error: Error) => void;
 }
 
@@ -96,12 +97,13 @@ export class SnapshotReceiver {
 	#complain(from: number): void {
 		if (this.#hasComplained) return;
 		this.#hasComplained = true;
-		this.#taker.log(`replica ${from} offers a snapshot, and the state machine can't restore any`);
+		const why = `replica ${from} offers a snapshot, and the state machine can't restore any`;
+		this.#taker.tell(why, 'snapshot-failed', { why });
 	}
 
 	/** Another file than before: the one before is left where it is, and goes. */
 	#begin(arriving: Arriving): void {
-		const { store, log } = this.#taker;
+		const { store, tell } = this.#taker;
 		const before = this.#arriving;
 		this.#arriving = arriving;
 		this.#then(async () => {
@@ -110,11 +112,14 @@ export class SnapshotReceiver {
 			const file = await store.receive(arriving, arriving.bytes);
 			arriving.file = file;
 			arriving.next = file.offset;
-			const { from, index, bytes } = arriving;
-			log(
-				`takes a snapshot up to ${index} from replica ${from}: has ${file.offset} of ${bytes} bytes`,
+			const { from: peer, index, bytes } = arriving;
+			const { offset: hasBytes } = file;
+			tell(
+				`takes a snapshot up to ${index} from replica ${peer}: has ${hasBytes} of ${bytes} bytes`,
+				'snapshot-receiving',
+				{ peer, index, bytes, hasBytes },
 			);
-			this.#say(arriving, from, file.offset, true);
+			this.#say(arriving, peer, file.offset, true);
 			// A restart may find all of it.
 			if (file.isComplete) this.#finish(arriving, file);
 		});
@@ -136,7 +141,7 @@ export class SnapshotReceiver {
 
 	/** Invariant: nothing of it is written any more. */
 	#finish(arriving: Arriving, file: ReceivedSnapshot): void {
-		const { snapshots, installed, log, isRestoring } = this.#taker;
+		const { snapshots, installed, tell, isRestoring } = this.#taker;
 		arriving.isFinishing = true;
 		this.#then(async () => {
 			if (this.#arriving !== arriving) return;
@@ -153,7 +158,8 @@ export class SnapshotReceiver {
 				if (!(error instanceof Corruption)) throw error;
 				// What came is removed, and asked for again.
 				this.#arriving = null;
-				log(`a snapshot that came from replica ${arriving.from} is no use: ${error.message}`);
+				const why = `a snapshot that came from replica ${arriving.from} is no use: ${error.message}`;
+				tell(why, 'snapshot-failed', { why });
 			}
 		});
 	}
@@ -163,7 +169,8 @@ export class SnapshotReceiver {
 		this.#work = this.#work.then(work).catch(async (error: Error) => {
 			if (this.#isStopped) return;
 			if (!isNoSpace(error)) return this.#taker.fail(error);
-			this.#taker.log(`a snapshot can't be written: ${error.message}`);
+			const why = `a snapshot can't be written: ${error.message}`;
+			this.#taker.tell(why, 'snapshot-failed', { why });
 			const file = this.#arriving?.file;
 			this.#arriving = null;
 			await file?.abandon().catch((failure: Error) => this.#taker.fail(failure));

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../io.js';
 import type { HeldSnapshot, SnapshotStore } from '../log/snapshot-store.js';
 import type { Message } from '../raft/types.js';
 import type { Outbound } from '../transport/outbound.js';
+import type { Tell } from './events.js';
 import type { SnapshotProgress } from './types.js';
 
 /** Of an offer that isn't answered: asked again after this time. */
@@ -27,7 +28,7 @@ export interface SnapshotSource {
 	readonly bytesPerSecond: number;
 	/** There may be something to send. */
 	readonly wake: () => void;
-	readonly log: (line: string) => void;
+	readonly tell: Tell;
 	readonly fail: (error: Error) => void;
 }
 
@@ -126,6 +127,10 @@ export class SnapshotSender {
 		if (hintIndex > snapshot.bytes) return;
 		this.#askedAt = this.#source.clock.now();
 		if (this.#written === snapshot.bytes && hintIndex < snapshot.bytes) this.#doubt(held);
+		if (hintIndex === snapshot.bytes && this.#written < hintIndex) {
+			const { tell } = this.#source;
+			tell('', 'snapshot-sent', { peer: this.#peer, index, bytes: hintIndex });
+		}
 		this.#written = hintIndex;
 		if (rejected) {
 			this.#isTaken = true;
@@ -137,7 +142,7 @@ export class SnapshotSender {
 	}
 
 	#open(): void {
-		const { store, wantFull, wake, log, fail } = this.#source;
+		const { store, wantFull, wake, tell, fail } = this.#source;
 		if (this.#isOpening || !wantFull()) return;
 		this.#isOpening = true;
 		const round = this.#round;
@@ -147,7 +152,9 @@ export class SnapshotSender {
 				if (held === null) return wake();
 				if (round !== this.#round) return void held.release().catch(fail);
 				const { index, bytes } = held.snapshot;
-				log(`sends a snapshot up to ${index}, ${bytes} bytes, to replica ${this.#peer}`);
+				const peer = this.#peer;
+				const line = `sends a snapshot up to ${index}, ${bytes} bytes, to replica ${peer}`;
+				tell(line, 'snapshot-sending', { peer, index, bytes });
 				this.#held = held;
 				this.#offset = this.#written = 0;
 				this.streamChanged();

@@ -5,6 +5,8 @@ import type { HeldSnapshot, SnapshotStore } from '../log/snapshot-store.js';
 import type { SnapshotHead, StoredSnapshot } from '../log/snapshot-types.js';
 import type { SnapshotWriter } from '../log/snapshot-writer.js';
 import type { Applier } from './applier.js';
+import { tellDamage } from './chronicle.js';
+import type { Tell } from './events.js';
 import type { Sessions } from './sessions.js';
 import type { StateMachine } from './types.js';
 
@@ -28,7 +30,7 @@ export interface SnapshotParts {
 export interface SnapshotEvents {
 	/** A snapshot has become durable. */
 	taken(snapshot: StoredSnapshot): void;
-	log(line: string): void;
+	readonly tell: Tell;
 	/** At the end of this turn, look whether one is wanted. */
 	wake(): void;
 	fail(error: Error): void;
@@ -126,7 +128,7 @@ export class Snapshots {
 		const { identity } = held.snapshot;
 		if (damage !== null && this.#whole?.identity === identity) {
 			this.#rotten = identity;
-			this.#parts.events.log(`${damage.message}: a fresh snapshot takes its place`);
+			tellDamage(this.#parts.events.tell, damage, 'a fresh snapshot takes its place');
 			this.wantFull();
 		}
 		return damage === null;
@@ -168,6 +170,7 @@ export class Snapshots {
 		} catch (error) {
 			return this.#parts.events.fail(blamed(index, error));
 		}
+		this.#parts.events.tell('', 'snapshot-begun', { index, isFull });
 		const head = { index, term, checksum, time, isFull, members: members() };
 		const whole = { ...head, sessions: sessions.save(applier.given) };
 		this.#taking = this.#write(whole, source, waiters).finally(() => {
@@ -204,7 +207,8 @@ export class Snapshots {
 			for (const waiter of waiters) waiter.reject(error as Error);
 			if (this.#isStopped || error instanceof Stopped) return;
 			if (!isNoSpace(error)) return events.fail(error as Error);
-			events.log(`no snapshot could be taken: ${error.message}`);
+			const why = error.message;
+			events.tell(`no snapshot could be taken: ${why}`, 'snapshot-failed', { why });
 			this.#retryAt = clock.now() + RETRY_MS;
 			this.#writtenBytes -= this.#parts.everyBytes;
 		}

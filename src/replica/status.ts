@@ -89,7 +89,8 @@ function snapshotOf({ snapshots, receiver, applier }: ReplicaParts): SnapshotSta
 	};
 }
 
-function standingOf({ settings, raft }: ReplicaParts): Standing {
+/** Does it take part, and if not, why? */
+export function standingOf({ settings, raft }: ReplicaParts): Standing {
 	const { probation, configuration } = raft;
 	if (probation !== null) return probation.length > 0 ? 'asking' : 'catching-up';
 	if (isVoter(configuration, settings.id)) return 'voter';

@@ -3,6 +3,7 @@ import type { BatchView } from '../format/batch-view.js';
 import type { Doors, TlsFiles } from '../io.js';
 import type { Limits } from '../limits.js';
 import type { Latency } from '../profile/vitals.js';
+import type { LogOption } from './chronicle.js';
 import type { Member, MemberChange, Members } from './members.js';
 
 export type { Latency, Member, MemberChange, Members };
@@ -101,8 +102,11 @@ export interface ReplicaOptions {
 	readonly onDamage?: 'repair' | 'refuse';
 	/** Sizes and bounds; see `limits.ts`. */
 	readonly limits?: Partial<Limits>;
-	/** Told about connections refused, roles, stops: one line each. Default: silent. */
-	readonly log?: (line: string) => void;
+	/** Told of what happens, by event, with fields: docs/OBSERVABILITY.md. A function is given a line for people instead, for
+	 * those events that have one. Default: silent. */
+	readonly log?: LogOption;
+	/** A write of the log that takes longer is an event. Default 500. */
+	readonly slowFlushMs?: number;
 	/** Every connection is encrypted, and both ends show a certificate. Default: none is. */
 	readonly tls?: TlsFiles;
 	/** Default: Node's own files, sockets, clock. */

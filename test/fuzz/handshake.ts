@@ -68,7 +68,7 @@ async function runAcceptor(stream: Uint8Array, dice: Dice): Promise<string> {
 			PEERS.includes(from) ? null : `replica ${from} is not one of this cluster`,
 		welcomePeer: () => ignored,
 		welcomeClient: (outbound, incoming) => new ClientService(backend, outbound, incoming),
-		log: (line) => lines.push(line),
+		tell: (line) => lines.push(line),
 	};
 	const connection = new FakeConnection();
 	connection.handler = new Accepted(host, connection);
@@ -170,7 +170,7 @@ async function runPeer(stream: Uint8Array, dice: Dice): Promise<string> {
 			receivedChunk: ({ kind, rejected, term, index, logTerm }) =>
 				void events.push(messageEvent([kind, rejected, term, index, logTerm])),
 			streamLost: () => {},
-			log: () => {},
+			tell: () => {},
 		},
 	);
 	const connection = network.connections[0]!;

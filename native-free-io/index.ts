@@ -7,6 +7,7 @@ import { NativePauses } from './pauses.js';
 import { NativeRandom } from './random.js';
 import { TlsNetwork } from './tls-network.js';
 
+export { readChartFiles } from './chart-files.js';
 export { NativeClock } from './clock.js';
 export { NativeDisk } from './disk.js';
 export { NativeNetwork, type NativeNetworkOptions } from './network.js';

@@ -2,8 +2,7 @@
  * A report as one HTML file that needs nothing else: it opens from disk, without a network, on a phone too.
  * Its own policy forbids it to load anything.
  */
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { readChartFiles } from '../../native-free-io/index.js';
 import { BROWSER_SCRIPT } from './browser.js';
 import { embeddedJson, escapeHtml } from './escape.js';
 import type { Page, Section, Table } from './shapes.js';
@@ -14,10 +13,7 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsaf
 
 /** The whole file. Reads uPlot, which is written into it. */
 export async function renderPage(page: Page): Promise<string> {
-	const [script, style] = await Promise.all([
-		readUplot('uplot/dist/uPlot.iife.min.js'),
-		readUplot('uplot/dist/uPlot.min.css'),
-	]);
+	const { script, style } = await readChartFiles();
 	const title = escapeHtml(page.title);
 	const charts = page.sections.flatMap(({ chart }) => (chart === undefined ? [] : [chart]));
 	return `<!doctype html>
@@ -40,10 +36,6 @@ ${sectionsHtml(page.sections)}
 </body>
 </html>
 `;
-}
-
-function readUplot(name: string): Promise<string> {
-	return readFile(createRequire(import.meta.url).resolve(name), 'utf8');
 }
 
 function sectionsHtml(sections: readonly Section[]): string {

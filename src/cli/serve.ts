@@ -31,11 +31,15 @@ Usage: millrace serve --id N --peers LIST --dir DIR [options]
                      os: it is in the memory of a majority's kernels
   --snapshot-every B a snapshot after so many bytes of log (268435456); what it stands for is dropped from the log
   --tls PREFIX       encrypted: PREFIX.crt and PREFIX.key, and ca.crt beside them; see millrace certs
-${GATEWAY_HELP}${LOG_HELP}  --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
+${GATEWAY_HELP}${LOG_HELP}  --profile          records the stages of the latest 8,192 batches, for the dashboard and GET /v1/profile
+  --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
 
 Prints one line when it listens, and then one for each change of its role and each
 connection that was turned away, unless --log tells of them. SIGTERM and SIGINT end it in order, with exit code 0.
 `;
+
+/** What `--profile` keeps. */
+const PROFILED_BATCHES = 8192;
 
 /** Counts entries; its answer to any query is their number, in decimal. */
 class Counter implements StateMachine {
@@ -72,6 +76,7 @@ export function optionsOf(argv: readonly string[]) {
 		state: { type: 'string', default: 'count' },
 		...SNAPSHOT_EVERY_OPTION,
 		join: { type: 'boolean', default: false },
+		profile: { type: 'boolean', default: false },
 		'exit-with-stdin': { type: 'boolean', default: false },
 		tls: { type: 'string' },
 		...GATEWAY_OPTIONS,
@@ -93,12 +98,13 @@ export function optionsOf(argv: readonly string[]) {
 		...tlsOption(values.tls),
 		gatewayOptions: gatewayOptionsOf(values),
 		logger: loggerOf(values, (line) => void process.stderr.write(line)),
+		isProfiled: values.profile,
 		withStdin: values['exit-with-stdin'],
 	};
 }
 
 export async function run(argv: readonly string[]): Promise<number> {
-	const { withStdin, state, gatewayOptions, logger, ...options } = optionsOf(argv);
+	const { withStdin, state, gatewayOptions, logger, isProfiled, ...options } = optionsOf(argv);
 	const { id, peers } = options;
 	const ending = untilEnd(withStdin);
 	// Where it is missing, nothing is begun.
@@ -111,6 +117,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 		log: logger ?? ((line) => void process.stdout.write(`replica ${id}: ${line}\n`)),
 	});
 	process.stdout.write(`replica ${id} listening on ${peers[id]}\n`);
+	if (isProfiled) replica.profile({ batchesMax: PROFILED_BATCHES });
 	try {
 		return await serve(replica, await announceGateway(replica, gatewayOptions), ending);
 	} finally {

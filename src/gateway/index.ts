@@ -5,8 +5,9 @@
  *
  * uWebSockets.js owns the sockets; `Exchange` owns one request and its answer, `Budget` the bytes that wait for either.
  */
-import { nativeDoors } from '../../native-free-io/index.js';
+import { nativeDoors, readChartFiles } from '../../native-free-io/index.js';
 import type { Replica } from '../replica/replica.js';
+import { dashboardOf } from './dashboard/page.js';
 import { HttpGateway } from './gateway.js';
 import { settingsOf } from './options.js';
 import type { Gateway, GatewayOptions } from './types.js';
@@ -29,5 +30,11 @@ export type {
 export async function openGateway(replica: Replica, options: GatewayOptions): Promise<Gateway> {
 	const settings = settingsOf(options, replica.limits.entryBytesMax);
 	const uws = await loadUws();
-	return HttpGateway.open(uws, replica, settings, (options.doors ?? nativeDoors()).clock);
+	const dashboard = dashboardOf(replica.id, settings.gateways, await readChartFiles());
+	return HttpGateway.open(
+		uws,
+		replica,
+		{ ...settings, dashboard },
+		(options.doors ?? nativeDoors()).clock,
+	);
 }

@@ -1,4 +1,5 @@
 import { BadOption } from '../errors.js';
+import type { Dashboard } from './dashboard/page.js';
 import { Tokens } from './tokens.js';
 import type { GatewayLimits, GatewayOptions } from './types.js';
 
@@ -21,6 +22,8 @@ export interface Settings {
 	readonly limits: GatewayLimits;
 	/** A longer body is refused. */
 	readonly bodyBytesMax: number;
+	/** Null: there is none at `/`. */
+	readonly dashboard: Dashboard | null;
 }
 
 const OWN_HOSTS = ['127.0.0.1', '::1', 'localhost'];
@@ -44,15 +47,18 @@ export function settingsOf(options: GatewayOptions, bodyBytesMax: number): Setti
 		wholeNumber(`limits.${name}`, value, 1, 2 ** 40);
 	if (limits.waitingBytesMax < bodyBytesMax)
 		throw new BadOption(`limits.waitingBytesMax must hold one entry (${bodyBytesMax})`);
+	const gateways = gatewaysOf(options.gateways ?? {});
 	return {
 		host,
 		port,
 		tls: tls ?? null,
 		tokens: tokens === undefined ? null : new Tokens(tokens),
-		gateways: gatewaysOf(options.gateways ?? {}),
-		origins: new Set((options.origins ?? []).map(originOf)),
+		gateways,
+		// The pages of the other gateways are the same dashboard as this one's.
+		origins: new Set([...(options.origins ?? []).map(originOf), ...gateways.values()]),
 		limits,
 		bodyBytesMax,
+		dashboard: null,
 	};
 }
 

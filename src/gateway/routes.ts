@@ -31,6 +31,12 @@ export interface Route {
 
 /** By path. */
 export const ROUTES: Readonly<Record<string, Route>> = {
+	'/': {
+		methods: ['get', 'head'],
+		// There is nothing of the cluster in the page: that it asks for itself.
+		permission: null,
+		run: showDashboard,
+	},
 	'/v1/propose': {
 		methods: ['post'],
 		permission: 'write',
@@ -49,6 +55,15 @@ export const ROUTES: Readonly<Record<string, Route>> = {
 		permission: 'read',
 		run: (exchange, { replica, counters }) =>
 			exchange.json(200, { ...replica.status(), gateway: counters() }),
+	},
+	'/v1/profile': {
+		methods: ['get', 'head'],
+		permission: 'read',
+		run: (exchange, { replica }) => {
+			const report = replica.profileSoFar();
+			if (report === null) exchange.refuse(404, 'NOT_PROFILED', 'no profile is being recorded');
+			else exchange.json(200, report);
+		},
 	},
 	'/metrics': {
 		methods: ['get', 'head'],
@@ -69,6 +84,17 @@ export const ROUTES: Readonly<Record<string, Route>> = {
 		run: (exchange, { replica }) => sayWhether(exchange, unready(replica.status())),
 	},
 };
+
+function showDashboard(exchange: Exchange, { settings: { dashboard } }: Place): void {
+	if (dashboard === null) return exchange.refuse(404, 'NOT_FOUND', 'there is no dashboard here');
+	exchange.withHeaders({
+		'content-security-policy': dashboard.policy,
+		'x-content-type-options': 'nosniff',
+		'referrer-policy': 'no-referrer',
+		'cache-control': 'no-store',
+	});
+	exchange.answer(200, 'text/html; charset=utf-8', Buffer.from(dashboard.html));
+}
 
 function propose(exchange: Exchange, { replica, settings }: Place): void {
 	parametersOf(exchange.query, []);

@@ -15,6 +15,11 @@ function digestOf(text: string): Uint8Array {
 	return createHash('sha256').update(text).digest();
 }
 
+/** In base64, as a page's policy wants it. */
+export function sha256(text: string): string {
+	return Buffer.from(digestOf(text)).toString('base64');
+}
+
 /** The tokens of a gateway. Keeps only what they hash to. */
 export class Tokens {
 	readonly #known: readonly { readonly permission: Permission; readonly digest: Uint8Array }[];

@@ -28,7 +28,8 @@ export interface GatewayOptions {
 	/** Who may do what. Without tokens everybody may do everything, and `host` must be this machine's own (`127.0.0.1`,
 	 * `::1`, `localhost`). */
 	readonly tokens?: readonly Token[];
-	/** The replicas' gateways by id (`http://host:port`): where a follower sends who proposes. */
+	/** The replicas' gateways by id (`http://host:port`): where a follower sends who proposes, and what the dashboard shows.
+	 * Their pages may use this one. */
 	readonly gateways?: Readonly<Record<number, string>>;
 	/** Other pages than the gateway's own that may use it from a browser, such as `https://app.example`. Default: none. */
 	readonly origins?: readonly string[];

@@ -67,3 +67,8 @@ export function beginProfile(parts: ReplicaParts, options: ProfileOptions): Prof
 		if (probe.recorder === recorder) probe.recorder = null;
 	});
 }
+
+/** Of the recording that is under way, without the followers' part. */
+export function reportSoFar({ probe }: ReplicaParts): ProfileReport | null {
+	return probe.recorder === null ? null : reportOf(probe.recorder.take());
+}

@@ -131,7 +131,18 @@ describe.each(Object.keys(MAY_IMPORT))('%s', (folder) => {
 });
 
 describe('src', () => {
-	const engine = inside('src').filter(({ path }) => !path.startsWith('src/cli/'));
+	/** Written into the dashboard: they run in a browser. */
+	const isOfPage = ({ path }: Source) =>
+		/^src\/gateway\/dashboard\/(?:watch|show)ing\.ts$/.test(path);
+	const engine = inside('src')
+		.filter(({ path }) => !path.startsWith('src/cli/'))
+		.filter((source) => !isOfPage(source));
+
+	it('has programs of a page as text, and nothing beside them', () => {
+		const pages = inside('src').filter(isOfPage);
+		expect(pages).toHaveLength(2);
+		for (const { code } of pages) expect(code).toMatch(/^\s*export const [A-Z_]+ = `[\s\S]*`;\s*$/);
+	});
 
 	it('reaches the world through the doors alone', () => {
 		const banned =

@@ -79,8 +79,8 @@ export const transferMutants: readonly Mutant[] = [
 		'full-leader-stays',
 		28,
 		FULL_DISK,
-		'if (loop.transfer(0)) logLine(',
-		'if (now < 0) logLine(',
+		'if (!loop.transfer(0)) return;',
+		'if (now >= 0) return;',
 		tests(FULL_DISK_TEST, /makes way for one that has room/),
 	),
 	mutant(

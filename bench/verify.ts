@@ -113,7 +113,7 @@ class ContentChecker {
 		const m = log.memory;
 		const index = batchIndex(m, at);
 		if (index < this.#firstIndex) {
-			if (batchKind(m, at) === BatchKind.noOp) return;
+			if (batchKind(m, at) !== BatchKind.entries) return;
 			throw new Refuted(
 				`${log.name}: entries at index ${index}, before the first acknowledged one`,
 			);

@@ -43,8 +43,9 @@ export class TooLarge extends MillraceError {
 
 /** The proposal was appended, but whether it will be committed is not known: it may be applied or not. */
 export class UnknownOutcome extends MillraceError {
-	constructor(why: string) {
-		super('UNKNOWN_OUTCOME', `the proposal may or may not be applied: ${why}`);
+	constructor(why: string, cause?: Error) {
+		const options = cause === undefined ? {} : { cause };
+		super('UNKNOWN_OUTCOME', `the proposal may or may not be applied: ${why}`, options);
 	}
 }
 
@@ -68,6 +69,14 @@ export class RecoveryRefused extends MillraceError {
 export class SessionError extends MillraceError {
 	constructor(message: string) {
 		super('SESSION', message);
+	}
+}
+
+/** The exactly-once session isn't known (any more): it was unused for longer than it lasts, or too many others came. The
+ * proposal isn't applied, and never will be under this session. */
+export class SessionExpired extends MillraceError {
+	constructor(why: string) {
+		super('SESSION_EXPIRED', why);
 	}
 }
 

@@ -1,4 +1,4 @@
-import { BatchKind, batchLength } from '../format/batch.js';
+import { BatchKind, batchLength, relabelBatch } from '../format/batch.js';
 import { BatchWriter } from '../format/batch-writer.js';
 import { type Slab, SlabPool } from '../format/slab.js';
 import { DEFAULT_LIMITS } from '../limits.js';
@@ -10,7 +10,7 @@ export interface Frame {
 	readonly slab: Slab;
 	readonly offset: number;
 	readonly length: number;
-	readonly sequence: number;
+	sequence: number;
 	readonly calls: readonly Call[];
 	/** How often it was sent. */
 	attempts: number;
@@ -73,17 +73,23 @@ export class Gatherer {
 		this.#calls.push(call);
 	}
 
-	/** Makes a frame of the open batch, which has an entry. */
-	finish(session: number, sequence: number): Frame {
+	/** Makes a frame of the open batch, which has an entry. `waits`: see `batchWaits`; without a session it is absent. */
+	finish(session: number, sequence: number, waits?: number): Frame {
 		const slab = this.#slab!;
 		const offset = this.#free;
 		const label = { group: this.#group, session, sequence, kind: BatchKind.entries };
-		const length = this.#writer.finish(label);
+		const length = this.#writer.finish(waits === undefined ? label : { ...label, waits });
 		const calls = this.#calls;
 		this.#calls = [];
 		this.#free = offset + length;
 		slab.retain();
 		return { slab, offset, length, sequence, calls, attempts: 0, isSent: false, isDone: false };
+	}
+
+	/** Puts a frame that no leader has taken into another session. */
+	relabel(frame: Frame, session: number, sequence: number, waits: number): void {
+		relabelBatch(frame.slab, frame.offset, session, sequence, waits);
+		frame.sequence = sequence;
 	}
 
 	/** Drops the open batch. @returns who waits for it */

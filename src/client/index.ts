@@ -3,6 +3,7 @@ import { nativeDoors } from '../../native-free-io/index.js';
 import { backupFrom, type FetchedBackup, type TakeRange } from './backup.js';
 import { makeEnvironment } from './environment.js';
 import { RemoteClient } from './remote-client.js';
+import { checkedSessionMs } from './session.js';
 import type { ConnectOptions } from './types.js';
 
 export type { BackupRange, FetchedBackup, TakeRange } from './backup.js';
@@ -36,5 +37,6 @@ export function backupFromAddress(
 /** A client of the cluster of these replicas. Connects when it is first needed. Errors: `BadOption`. */
 export function connect(options: ConnectOptions): RemoteClient {
 	const environment = makeEnvironment(options, options.doors ?? nativeDoors(options.tls));
-	return new RemoteClient(environment, options.session ?? true);
+	const { session = true, sessionMs } = options;
+	return new RemoteClient(environment, session, checkedSessionMs(sessionMs));
 }

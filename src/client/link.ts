@@ -36,6 +36,10 @@ export class Link {
 	replica: number;
 	/** When the last bytes came. */
 	heardAt: number;
+	/** The version of the protocol that is spoken; 0 before the other end has said hello. */
+	protocol = 0;
+	/** The number of the last recovery by force in the replica's log; 0 = none. */
+	recovery = 0;
 	readonly #environment: Environment;
 	readonly #events: LinkEvents;
 	readonly #address: Address;
@@ -161,6 +165,8 @@ export class Link {
 		} else {
 			this.#isReady = true;
 			this.replica = hello.from;
+			this.protocol = hello.protocol;
+			this.recovery = hello.recovery;
 			this.#helloTimer.cancel();
 			this.#events.ready(this);
 		}

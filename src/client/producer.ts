@@ -4,11 +4,13 @@ import {
 	NoSpace,
 	ProtocolError,
 	SessionError,
+	SessionExpired,
 	Stopped,
 	TooLarge,
 	Unavailable,
 	UnknownOutcome,
 } from '../errors.js';
+import { BATCH_WAITS_MAX } from '../format/batch.js';
 import type { Memory } from '../format/memory.js';
 import { MessageFrameKind, type MessageNumbers, messageBody } from '../format/message.js';
 import { DEFAULT_LIMITS } from '../limits.js';
@@ -17,6 +19,8 @@ import type { Call } from './call.js';
 import type { Environment } from './environment.js';
 import { type Frame, Gatherer } from './gatherer.js';
 import type { LeaderFinder, LeaderUser } from './leader-finder.js';
+import type { Link } from './link.js';
+import type { ProducerSession } from './session.js';
 
 /** While fewer frames than this are under way, what a turn brought is sent at its end. From then on it is
  * gathered until a batch is worth sending. */
@@ -31,16 +35,15 @@ const CALL_BYTES = 256;
  *
  *     propose -> (waiting for room) -> open batch -> frames, unacknowledged and in order -> done
  *
- * A frame keeps its session and sequence for life, so sending it again can't apply it twice: whenever the
- * leader or the connection changes, everything unacknowledged is sent again, in order. Frames without a session are
- * never sent twice.
+ * A session is registered when the first call waits for it. A frame keeps its session and sequence, so sending it again
+ * can't apply it twice: whenever the leader or the connection changes, everything unacknowledged is sent again, in order. It
+ * gets another session only when no leader can have taken it under the first. Frames without a session are never sent twice.
  */
 export class Producer implements LeaderUser {
 	readonly #environment: Environment;
 	readonly #finder: LeaderFinder;
-	readonly #hasSession: boolean;
 	readonly #gatherer: Gatherer;
-	#session = 0;
+	readonly #session: ProducerSession;
 	#nextSequence = 1;
 	/** Unacknowledged frames from `#head` on, their sequences without gap. */
 	#frames: Frame[] = [];
@@ -61,12 +64,11 @@ export class Producer implements LeaderUser {
 	#redirect: { leader: number; reason: string } | null = null;
 	#isClosed = false;
 
-	constructor(environment: Environment, finder: LeaderFinder, hasSession: boolean) {
+	constructor(environment: Environment, finder: LeaderFinder, session: ProducerSession) {
 		this.#environment = environment;
 		this.#finder = finder;
-		this.#hasSession = hasSession;
+		this.#session = session;
 		this.#gatherer = new Gatherer(environment.group, environment.windowBytes);
-		this.#beginSession();
 	}
 
 	get isWaiting(): boolean {
@@ -104,7 +106,7 @@ export class Producer implements LeaderUser {
 		const bytes = this.#bytes + this.#gatherer.openBytes;
 		if (bytes > 0 && bytes + call.frameBytes > this.#environment.windowBytes) return false;
 		if (!this.#gatherer.fits(call)) {
-			this.#seal();
+			if (!this.#seal()) return false;
 			if (!this.#gatherer.begin(call)) {
 				this.#awaitMemory();
 				return false;
@@ -149,17 +151,24 @@ export class Producer implements LeaderUser {
 		this.#waitingHead = 0;
 	}
 
-	#seal(): void {
-		if (this.#gatherer.openBytes === 0) return;
-		const frame = this.#gatherer.finish(this.#session, this.#nextSequence);
+	/** Makes a frame of the open batch. @returns false if that must wait: for a session, or until some are acknowledged */
+	#seal(): boolean {
+		if (this.#gatherer.openBytes === 0) return true;
+		const waits = this.#unacknowledged;
+		if (waits === 0 && this.#session.isStale) this.#leaveSession();
+		if (this.#session.isMissing || waits === BATCH_WAITS_MAX) return false;
+		const { number, isWanted } = this.#session;
+		const frame = this.#gatherer.finish(number, this.#nextSequence, isWanted ? waits : undefined);
 		this.#nextSequence += 1;
 		this.#frames.push(frame);
 		this.#bytes += frame.length;
+		return true;
 	}
 
 	#send(): void {
 		const link = this.#finder.link;
 		if (link === null || this.#redirect !== null) return;
+		if (this.#session.isMissing) return this.#askForSession(link);
 		while (this.#next < this.#frames.length) {
 			// Who may not be the leader gets one frame, not the window.
 			if (!this.#finder.isProven && this.#next > this.#head) break;
@@ -177,7 +186,18 @@ export class Producer implements LeaderUser {
 		link.outbound.flush();
 	}
 
+	#askForSession(link: Link): void {
+		if (!this.isWaiting) return;
+		const fault = this.#session.ask(link);
+		if (fault === null) link.outbound.flush();
+		else this.#finder.redirect(0, fault);
+	}
+
 	connected(): void {
+		const reason = 'a majority of the cluster was lost, and it was recovered by force';
+		if (this.#session.isLostOn(this.#finder.link!)) {
+			this.#endSession(new SessionExpired(reason), Number.POSITIVE_INFINITY);
+		}
 		this.#pump();
 	}
 
@@ -186,19 +206,21 @@ export class Producer implements LeaderUser {
 	/** With a session everything is sent again; without one it isn't known what became of it. */
 	lost(): void {
 		this.#redirect = null;
+		this.#session.linkLost();
 		const end = this.#next;
 		this.#next = this.#head;
 		for (let i = this.#head; i < end; i++) {
 			const frame = this.#frames[i]!;
 			if (!frame.isSent || frame.isDone) continue;
 			frame.isSent = false;
-			if (!this.#hasSession) this.#fail(frame, new UnknownOutcome('the connection was lost'));
+			if (!this.#session.isWanted) this.#fail(frame, new UnknownOutcome('the connection was lost'));
 		}
 		this.#dropDone();
 	}
 
 	message(message: MessageNumbers, memory: Memory, offset: number): void {
 		if (message.kind !== MessageFrameKind.proposeReply) return;
+		if (this.#session.isAnswer(message)) return this.#askedForSession(message, memory, offset);
 		const first = this.#frames[this.#head]?.sequence ?? this.#nextSequence;
 		const frame = this.#frames[this.#head + message.context - first];
 		if (message.context < first || frame === undefined || !frame.isSent) {
@@ -214,10 +236,37 @@ export class Producer implements LeaderUser {
 		}
 	}
 
+	#askedForSession(message: MessageNumbers, memory: Memory, offset: number): void {
+		if (message.rejected) {
+			const { hintIndex: code, hintTerm: leader } = message;
+			const reason = new TextDecoder().decode(messageBody(memory, offset));
+			if (!isFinal(code)) return this.#finder.redirect(leader, reason);
+			const error = refusal(code, reason);
+			this.#failAll(() => error);
+			return this.#finder.reconnect(error);
+		}
+		this.#finder.proved();
+		this.#progressAt = this.#environment.clock.now();
+		this.#session.registered(message.index, this.#finder.link!);
+		this.#relabel();
+		this.#armTurn();
+	}
+
+	/** What waited for another session begins in it. */
+	#relabel(): void {
+		this.#nextSequence = 1;
+		for (const frame of this.#frames.slice(this.#head)) {
+			const waits = this.#nextSequence - 1;
+			this.#gatherer.relabel(frame, this.#session.number, this.#nextSequence, waits);
+			this.#nextSequence += 1;
+		}
+	}
+
 	#succeeded(frame: Frame, index: number, term: number): void {
 		if (frame.isDone) return;
 		this.#finder.proved();
 		this.#progressAt = this.#environment.clock.now();
+		this.#session.used();
 		let position = 0;
 		for (const call of frame.calls) {
 			call.succeed(index === 0 ? 0 : index + position, term);
@@ -229,9 +278,9 @@ export class Producer implements LeaderUser {
 
 	#refused(frame: Frame, code: number, leader: number, reason: string): void {
 		if (frame.isDone) return;
-		const isFinal = code >= Rejection.session && code <= Rejection.tooLarge;
-		if (this.#hasSession) {
-			if (isFinal) this.#breakSession(frame, code, reason);
+		if (this.#session.isWanted) {
+			if (code === Rejection.sessionExpired) this.#sessionExpired(frame, reason);
+			else if (isFinal(code)) this.#breakSession(frame, code, reason);
 			else this.#finder.redirect(leader, reason);
 			return;
 		}
@@ -240,7 +289,7 @@ export class Producer implements LeaderUser {
 			frame.isSent = false;
 			this.#redirect = { leader, reason };
 		} else {
-			this.#fail(frame, isFinal ? refusal(code, reason) : new UnknownOutcome(reason));
+			this.#fail(frame, isFinal(code) ? refusal(code, reason) : new UnknownOutcome(reason));
 		}
 		this.#answered();
 	}
@@ -265,14 +314,28 @@ export class Producer implements LeaderUser {
 		const behind = new SessionError(`a proposal before it was refused (${reason})`);
 		const error = refusal(code, reason);
 		this.#failAll((frame) => {
-			const attempts = frame?.attempts ?? 0;
-			const isBefore = frame !== null && frame.sequence < refused.sequence;
-			if (isBefore || attempts > 1 || (attempts > 0 && refused.attempts > 1)) {
-				return new UnknownOutcome(reason);
-			}
+			if (frame !== null && mayBeTaken(frame, refused.sequence)) return new UnknownOutcome(reason);
 			return frame === refused || code === Rejection.noSpace ? error : behind;
 		});
 		this.#finder.reconnect(error);
+	}
+
+	#sessionExpired(refused: Frame, reason: string): void {
+		const error = new SessionExpired(reason);
+		this.#endSession(error, refused.sequence);
+		this.#finder.reconnect(error);
+	}
+
+	/** Nothing more is taken under the session, of which batch `sequence` was refused. What may be in a log is never sent again under
+	 * another one: it fails, and the rest with it. If nothing is, all goes on in the next session. */
+	#endSession(error: SessionExpired, sequence: number): void {
+		const frames = this.#frames.slice(this.#head);
+		if (!frames.some((frame) => mayBeTaken(frame, sequence))) {
+			for (const frame of frames) frame.attempts = 0;
+			return this.#leaveSession();
+		}
+		const unknown = new UnknownOutcome(error.message, error);
+		this.#failAll((frame) => (frame !== null && mayBeTaken(frame, sequence) ? unknown : error));
 	}
 
 	expire(now: number, lastFailure: string): void {
@@ -311,13 +374,13 @@ export class Producer implements LeaderUser {
 		this.#waitingHead = 0;
 		this.#waitingBytes = 0;
 		this.#redirect = null;
-		this.#beginSession();
+		this.#leaveSession();
 	}
 
-	#beginSession(): void {
-		this.#session = this.#hasSession ? this.#environment.random.identifier() : 0;
+	#leaveSession(): void {
+		this.#session.leave();
 		// Without a session a sequence only ties an answer to its frame, and is never used again.
-		if (this.#hasSession) this.#nextSequence = 1;
+		if (this.#session.isWanted) this.#nextSequence = 1;
 	}
 
 	#fail(frame: Frame, error: Error): void {
@@ -348,6 +411,17 @@ function checkSize(call: Call): void {
 		const what = `a batch of ${call.count} entries (at most ${batchEntriesMax})`;
 		throw new TooLarge(what, call.frameBytes, FRAME_BYTES_MAX);
 	}
+}
+
+/** Can some leader have taken the frame, though this one has refused batch `sequence`? Not if it was never sent; nor if it was sent
+ * but once, on this connection, and not before that one: each is taken behind the one before it only. */
+function mayBeTaken({ attempts, isSent, sequence }: Frame, refused: number): boolean {
+	return attempts > 1 || (attempts === 1 && (!isSent || sequence < refused));
+}
+
+/** Is nothing appended, now or later? */
+function isFinal(code: number): boolean {
+	return code >= Rejection.session && code <= Rejection.tooLarge;
 }
 
 /** The error for a refusal after which nothing was appended, in the words of who refused. */

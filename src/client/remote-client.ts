@@ -11,6 +11,7 @@ import { LeaderFinder } from './leader-finder.js';
 import { Producer } from './producer.js';
 import { Reader } from './reader.js';
 import { Readers } from './readers.js';
+import { checkedSessionMs, ProducerSession } from './session.js';
 import { tailEntries } from './tail.js';
 import type {
 	Accepted,
@@ -37,10 +38,11 @@ export class RemoteClient implements Client {
 	readonly #closing = new AbortController();
 
 	/** For `connect`. */
-	constructor(environment: Environment, hasSession: boolean) {
+	constructor(environment: Environment, hasSession: boolean, sessionMs = checkedSessionMs()) {
 		this.#environment = environment;
 		this.#finder = new LeaderFinder(environment);
-		this.#producer = new Producer(environment, this.#finder, hasSession);
+		const session = new ProducerSession(environment, hasSession ? sessionMs : 0);
+		this.#producer = new Producer(environment, this.#finder, session);
 		const reader = new Reader(environment, this.#finder, 'leader');
 		this.#readers = new Readers(environment, reader);
 		this.#finder.serve([this.#producer, reader]);

@@ -19,6 +19,9 @@ export interface ConnectOptions {
 	/** Each proposal is applied exactly once, however often it must be sent (default). Without it a lost
 	 * connection leaves what was under way on it with an unknown outcome. */
 	readonly session?: boolean;
+	/** The session ends when nothing is proposed for so long, by the log's time; the client then takes another one. What is
+	 * sent again for longer than that is refused, never applied twice. From 100 to a week; default: ten minutes. */
+	readonly sessionMs?: number;
 	/** Calls fail when nothing has gone forward for this long. Default 10,000. */
 	readonly timeoutMs?: number;
 	/** Frames proposed and not yet acknowledged; who comes later waits. Default 8 MiB. */
@@ -83,7 +86,7 @@ export interface Client {
 	 * Proposes one entry; resolves once it is applied. What is proposed in one turn travels as one batch.
 	 * The bytes must not change before that.
 	 *
-	 * Errors: `TooLarge`, `Busy`, `Stopped` (closed before it was sent), `NoSpace`, `SessionError` and `Unavailable`:
+	 * Errors: `TooLarge`, `Busy`, `Stopped` (closed before it was sent), `NoSpace`, `SessionError`, `SessionExpired` and `Unavailable`:
 	 * it is not applied. `UnknownOutcome`: it may be.
 	 */
 	propose(entry: Uint8Array, options?: ClientProposeOptions): Promise<Accepted>;

@@ -5,12 +5,14 @@ import {
 	batchEndsWord,
 	batchHeaderChecksum,
 	batchIndex,
+	batchIsRegistered,
 	batchKind,
 	batchPayloadLength,
 	batchSequence,
 	batchSession,
 	batchTerm,
 	batchTime,
+	batchWaits,
 } from './batch.js';
 import { Memory } from './memory.js';
 
@@ -69,6 +71,16 @@ export class BatchView {
 
 	get sequence(): number {
 		return batchSequence(this.#memory, this.#offset);
+	}
+
+	/** Was the session registered in the log? */
+	get isRegistered(): boolean {
+		return batchIsRegistered(this.#memory, this.#offset);
+	}
+
+	/** For how many batches of its session before this one the producer still waited. */
+	get waits(): number {
+		return batchWaits(this.#memory, this.#offset);
 	}
 
 	get kind(): BatchKind {

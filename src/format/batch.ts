@@ -20,6 +20,7 @@ import {
 	writeUint64,
 } from './memory.js';
 import { payloadChecksum } from './payload-checksum.js';
+import { REGISTRATION_BYTES, registrationFault } from './registration.js';
 
 export const BatchKind = {
 	/** Entries of producers. */
@@ -28,6 +29,8 @@ export const BatchKind = {
 	noOp: 1,
 	/** Who belongs to the group from here on: one entry, JSON (`src/replica/members.ts`). */
 	configuration: 2,
+	/** A producer's session begins: one entry (`registration.ts`). The entry's index is its number. */
+	session: 3,
 } as const;
 export type BatchKind = (typeof BatchKind)[keyof typeof BatchKind];
 
@@ -36,6 +39,12 @@ const HEADER_END = STRUCT_OFFSET + 64;
 export const BATCH_PAYLOAD_OFFSET = 112;
 /** A batch of one empty entry. */
 export const BATCH_BYTES_MIN = 120;
+
+/** In `kindAndFlags`: the session was registered, and above `WAITS_SHIFT` it says what its producer waits for. */
+const REGISTERED = 0x100;
+const WAITS_SHIFT = 16;
+/** A producer waits for no more of its earlier batches than this. */
+export const BATCH_WAITS_MAX = 0xffff;
 
 /** From here on `set` beats a loop, the view it needs included: 15 times at 4096 words. */
 const SET_FROM_WORDS = 96;
@@ -75,6 +84,13 @@ export const batchTime = (m: Memory, at: number) => readUint64(m.words, (at >>> 
 export const batchCount = (m: Memory, at: number) => m.words[(at >>> 2) + WORD.count]!;
 export const batchKind = (m: Memory, at: number) =>
 	(m.words[(at >>> 2) + WORD.kindAndFlags]! & 0xff) as BatchKind;
+/** Is its session one that was registered in the log? Those of earlier programs were drawn by chance. */
+export const batchIsRegistered = (m: Memory, at: number) =>
+	(m.words[(at >>> 2) + WORD.kindAndFlags]! & REGISTERED) !== 0;
+/** For how many of its session's batches before this one the producer still waited when it made it: those before these it
+ * knows the outcome of. */
+export const batchWaits = (m: Memory, at: number) =>
+	m.words[(at >>> 2) + WORD.kindAndFlags]! >>> WAITS_SHIFT;
 export const batchPayloadLength = (m: Memory, at: number) =>
 	m.words[(at >>> 2) + WORD.payloadLength]!;
 export const batchLastIndex = (m: Memory, at: number) => batchIndex(m, at) + batchCount(m, at) - 1;
@@ -95,6 +111,14 @@ export interface BatchLabel {
 	readonly session: number;
 	readonly sequence: number;
 	readonly kind: BatchKind;
+	/** Of a session that was registered: see `batchWaits`. Else absent. */
+	readonly waits?: number;
+}
+
+function kindAndFlags({ kind, waits }: BatchLabel): number {
+	if (waits === undefined) return kind;
+	assert(waits <= BATCH_WAITS_MAX, 'a producer waits for no more batches than it can say');
+	return kind + REGISTERED + waits * 2 ** WAITS_SHIFT;
 }
 
 /**
@@ -122,7 +146,7 @@ export function finishBatch(
 	writeUint64(words, word + WORD.session, label.session);
 	writeUint64(words, word + WORD.sequence, label.sequence);
 	words[word + WORD.count] = count;
-	words[word + WORD.kindAndFlags] = label.kind;
+	words[word + WORD.kindAndFlags] = kindAndFlags(label);
 
 	const endsAt = alignUp4(BATCH_PAYLOAD_OFFSET + payloadBytes);
 	words[word + WORD.endsOffset] = endsAt - 4 * WORD.endsOffset;
@@ -139,6 +163,22 @@ export function finishBatch(
 	words[word + WORD.payloadChecksum] = payloadChecksum(m.bytes, at + HEADER_END, at + length);
 	words[word + WORD.headerChecksum] = headerChecksum(m, at);
 	return length;
+}
+
+/** Gives a finished batch another session and place in it: for a producer whose session has ended before the batch was taken. */
+export function relabelBatch(
+	m: Memory,
+	at: number,
+	session: number,
+	sequence: number,
+	waits: number,
+): void {
+	const word = at >>> 2;
+	writeUint64(m.words, word + WORD.session, session);
+	writeUint64(m.words, word + WORD.sequence, sequence);
+	const label = { group: 0, session, sequence, kind: batchKind(m, at), waits };
+	m.words[word + WORD.kindAndFlags] = kindAndFlags(label);
+	m.words[word + WORD.headerChecksum] = headerChecksum(m, at);
 }
 
 /** The leader's part of the header. @returns the new header checksum, the next batch's `parent` */
@@ -223,14 +263,20 @@ function contentFault(m: Memory, at: number): string | null {
 	) {
 		return 'a number is out of range';
 	}
-	const kind = words[word + WORD.kindAndFlags]!;
-	if (kind > BatchKind.configuration) return 'unknown kind or flags';
+	const kind = batchKind(m, at);
+	const flags = words[word + WORD.kindAndFlags]! - kind;
+	if (kind > BatchKind.session || (flags !== 0 && !areFlags(m, at))) return 'unknown kind or flags';
 	const endsWord = batchEndsWord(m, at);
 	const count = words[word + WORD.count]!;
 	if (kind === BatchKind.noOp && (count !== 1 || words[word + WORD.payloadLength] !== 0)) {
 		return 'a no-op is one empty entry';
 	}
 	if (kind === BatchKind.configuration && count !== 1) return 'a configuration is one entry';
+	if (kind === BatchKind.session) {
+		const isShaped = count === 1 && words[word + WORD.payloadLength] === REGISTRATION_BYTES;
+		const fault = registrationFault(words, (at + BATCH_PAYLOAD_OFFSET) >>> 2);
+		if (!isShaped || batchSession(m, at) !== 0 || fault) return 'a registration makes no sense';
+	}
 	let before = 0;
 	for (let i = endsWord; i < endsWord + count; i++) {
 		const end = words[i]!;
@@ -239,6 +285,17 @@ function contentFault(m: Memory, at: number): string | null {
 	}
 	if (before !== words[word + WORD.payloadLength]) return 'ends do not cover the payload';
 	return paddingFault(m, at, endsWord, count);
+}
+
+/** Only a batch of a session that was registered has any. */
+function areFlags(m: Memory, at: number): boolean {
+	const sequence = batchSequence(m, at);
+	return (
+		((m.words[(at >>> 2) + WORD.kindAndFlags]! >>> 8) & 0xff) === REGISTERED >>> 8 &&
+		batchKind(m, at) === BatchKind.entries &&
+		batchSession(m, at) > 0 &&
+		batchWaits(m, at) < sequence
+	);
 }
 
 function paddingFault(m: Memory, at: number, endsWord: number, count: number): string | null {

@@ -40,7 +40,7 @@ export interface Host {
 	refusal(hello: Greeting): string | null;
 	/** A replica wants to hear what this one has to say. */
 	welcomePeer(hello: Greeting, outbound: Outbound, incoming: Incoming): Guest;
-	welcomeClient(outbound: Outbound, incoming: Incoming): Guest;
+	welcomeClient(hello: Greeting, outbound: Outbound, incoming: Incoming): Guest;
 	readonly tell: Tell;
 }
 
@@ -142,7 +142,7 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		this.#guest =
 			hello.purpose === Purpose.peer
 				? this.#host.welcomePeer(hello, this.#outbound, this)
-				: this.#host.welcomeClient(this.#outbound, this);
+				: this.#host.welcomeClient(hello, this.#outbound, this);
 	}
 
 	#refusal(hello: Greeting): string | null {

@@ -1,17 +1,19 @@
 import { Compacted, Corruption, DiskError, ReadFailed, StateMachineFailed } from '../errors.js';
 import { BatchKind } from '../format/batch.js';
 import { BatchView } from '../format/batch-view.js';
+import { readRegistration } from '../format/registration.js';
 import type { Slab } from '../format/slab.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
 import type { LogPosition } from '../log/types.js';
 import type { LogCursor } from './log-cursor.js';
 import type { LogWindow } from './log-window.js';
-import { givenOf, type Sessions } from './sessions.js';
+import { givenOf } from './session-table.js';
+import type { Sessions } from './sessions.js';
 import type { StateMachine } from './types.js';
 
 export interface ApplierEvents {
-	/** A batch was applied. `view` is valid during the call. */
-	applied(view: BatchView, results: readonly unknown[] | undefined): void;
+	/** A batch was applied. `view` is valid during the call. `isRefused`: its session isn't known, and it was passed over. */
+	applied(view: BatchView, results: readonly unknown[] | undefined, isRefused: boolean): void;
 	/** Something changed while nobody was looking: go on at the end of this turn. */
 	wake(): void;
 	fail(error: Error): void;
@@ -40,6 +42,8 @@ export class Applier {
 	#given: number;
 	/** The batch that is applied now is one that the state machine is given. */
 	#isGiven = false;
+	/** The batch that is applied now is of a session that isn't known. */
+	#isRefused = false;
 	/** Of the batch that ends at `#applied`. */
 	#term = 0;
 	#checksum = 0;
@@ -240,9 +244,13 @@ export class Applier {
 	/** Gives a batch to the state machine, unless it isn't for it or it had it already. */
 	#start(view: BatchView): ReturnType<StateMachine['apply']> {
 		this.#isGiven = false;
+		this.#isRefused = false;
+		this.#sessions.passTo(view.time);
+		if (view.kind === BatchKind.session) {
+			this.#sessions.register(view.index, readRegistration(view.entry(0)));
+		}
 		if (view.kind !== BatchKind.entries) return undefined;
-		const isNew =
-			view.session === 0 || this.#sessions.apply(view.session, view.sequence, view.index);
+		const isNew = view.session === 0 || this.#isNew(view);
 		const heldIndex = this.#heldIndex ?? 0;
 		if (view.lastIndex <= heldIndex || !isNew) return undefined;
 		try {
@@ -252,6 +260,13 @@ export class Applier {
 		} catch (error) {
 			throw this.#blame(error);
 		}
+	}
+
+	/** Is a session's batch one to be applied? */
+	#isNew({ session, sequence, index, isRegistered }: BatchView): boolean {
+		const outcome = this.#sessions.apply(session, sequence, index, isRegistered);
+		this.#isRefused = outcome === 'unknown';
+		return outcome === 'new';
 	}
 
 	#blame(error: unknown): Error {
@@ -265,7 +280,7 @@ export class Applier {
 		this.#checksum = this.#view.checksum;
 		this.#time = this.#view.time;
 		if (this.#isGiven) this.#given = this.#applied;
-		this.#events.applied(this.#view, results);
+		this.#events.applied(this.#view, results, this.#isRefused);
 	}
 
 	#fail(error: Error): void {

@@ -5,11 +5,20 @@ import {
 	NotLeader,
 	ReadFailed,
 	SessionError,
+	SessionExpired,
 	Stopped,
 	TooLarge,
 	UnknownOutcome,
 } from '../errors.js';
-import { BatchKind, batchCount, batchGroup, batchKind, batchSequence } from '../format/batch.js';
+import {
+	BatchKind,
+	batchCount,
+	batchGroup,
+	batchIsRegistered,
+	batchKind,
+	batchSequence,
+	batchSession,
+} from '../format/batch.js';
 import type { Memory } from '../format/memory.js';
 import {
 	emptyMessage,
@@ -23,6 +32,7 @@ import type { Limits } from '../limits.js';
 import type { HeldSnapshot } from '../log/snapshot-store.js';
 import type { Outbound } from '../transport/outbound.js';
 import { Rejection } from '../transport/rejection.js';
+import { SESSIONS_PROTOCOL } from '../transport/versions.js';
 import type { Guest, Incoming } from './acceptor.js';
 import { BACKUP_RANGE_BYTES, BackupService } from './backup-service.js';
 import type { BatchRun } from './log-cursor.js';
@@ -69,6 +79,7 @@ const encoder = new TextEncoder();
 function codeOf(error: Error): number {
 	if (error instanceof NotLeader) return Rejection.notLeader;
 	if (error instanceof SessionError) return Rejection.session;
+	if (error instanceof SessionExpired) return Rejection.sessionExpired;
 	if (error instanceof NoSpace) return Rejection.noSpace;
 	if (error instanceof TooLarge) return Rejection.tooLarge;
 	if (error instanceof UnknownOutcome) return Rejection.unknownOutcome;
@@ -82,6 +93,8 @@ export class ClientService implements Guest {
 	readonly #backend: ClientBackend;
 	readonly #outbound: Outbound;
 	readonly #incoming: Incoming;
+	/** It registers its sessions: a number that it has drawn is none. */
+	readonly #registers: boolean;
 	readonly #request = emptyMessage(0);
 	readonly #reply = emptyMessage(0);
 	/** Replies that found no room; the client is not read from meanwhile. */
@@ -96,7 +109,14 @@ export class ClientService implements Guest {
 	#readBytes = 0;
 	#isClosed = false;
 
-	constructor(backend: ClientBackend, outbound: Outbound, incoming: Incoming) {
+	/** `protocol`: the version that is spoken with it. */
+	constructor(
+		backend: ClientBackend,
+		outbound: Outbound,
+		incoming: Incoming,
+		protocol = SESSIONS_PROTOCOL,
+	) {
+		this.#registers = protocol >= SESSIONS_PROTOCOL;
 		this.#backend = backend;
 		this.#outbound = outbound;
 		this.#incoming = incoming;
@@ -116,14 +136,15 @@ export class ClientService implements Guest {
 	batch(memory: Memory, offset: number, length: number): boolean {
 		const label = batchSequence(memory, offset);
 		if (!this.#hasRoom) return false;
-		const isForeign =
-			batchGroup(memory, offset) !== this.#backend.group ||
-			batchKind(memory, offset) !== BatchKind.entries;
-		if (isForeign) {
+		if (!this.#isForHere(memory, offset)) {
 			this.#incoming.close('a batch that is not for this group');
 			return true;
 		}
 		const waiter = new RemoteWaiter(this, label, batchCount(memory, offset));
+		if (this.#isUnregistered(memory, offset)) {
+			waiter.failed(new SessionError('the session was never registered'));
+			return true;
+		}
 		try {
 			if (this.#backend.proposeFrame(memory, offset, length, waiter) === 'taken') return true;
 		} catch (error) {
@@ -136,6 +157,17 @@ export class ClientService implements Guest {
 			if (!this.#isClosed) this.#incoming.resume();
 		});
 		return false;
+	}
+
+	#isForHere(memory: Memory, offset: number): boolean {
+		const kind = batchKind(memory, offset);
+		const isKnown = kind === BatchKind.entries || kind === BatchKind.session;
+		return isKnown && batchGroup(memory, offset) === this.#backend.group;
+	}
+
+	#isUnregistered(memory: Memory, offset: number): boolean {
+		const hasSession = batchSession(memory, offset) !== 0;
+		return this.#registers && hasSession && !batchIsRegistered(memory, offset);
 	}
 
 	message(memory: Memory, offset: number): boolean {

@@ -424,10 +424,10 @@ export class Loop implements SenderCore, PeerListener {
 	}
 
 	/** For the applier: a batch was applied. */
-	applied(view: BatchView, results: readonly unknown[] | undefined): void {
+	applied(view: BatchView, results: readonly unknown[] | undefined, isRefused: boolean): void {
 		const { recorder } = this.#parts.probe;
 		recorder?.applied(view.lastIndex);
-		this.#parts.proposals.applied(view, results);
+		this.#parts.proposals.applied(view, results, isRefused);
 		recorder?.resolved(view.lastIndex);
 		this.#parts.chronicle.applied(view);
 		this.#events.roomMayBe();

@@ -12,7 +12,7 @@ import type { Tell } from './events.js';
 import type { Loop } from './loop.js';
 import type { Settings } from './options.js';
 import type { Replica } from './replica.js';
-import { givenOf } from './sessions.js';
+import { givenOf } from './session-table.js';
 import type { StateMachine } from './types.js';
 
 /** The log speaks to a replica that is made after it. */

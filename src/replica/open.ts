@@ -27,6 +27,7 @@ import { ReadSlabs } from './read-slabs.js';
 import { Reads } from './reads.js';
 import { Replica } from './replica.js';
 import { Roster } from './roster.js';
+import { pastFault } from './session-gate.js';
 import { Sessions } from './sessions.js';
 import { newReceiver, newSender, newSnapshots } from './snapshot-parts.js';
 import type { SnapshotReceiver } from './snapshot-receiver.js';
@@ -229,6 +230,7 @@ function assemble(
 	});
 	const chunks = () => store.chunks();
 	const { index: base } = log.recovered.base;
+	if (store.latest === null) sessions.beginBehind(base);
 	const reader = cursorWith(1);
 	const applier = new Applier(machine, window, reader, sessions, chunks, loop, base, heldIndex);
 	const { tell } = chronicle;
@@ -352,7 +354,7 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 		connectionsMax: settings.limits.connectionsMax,
 		clock: doors.clock,
 		...parts.connections,
-		refusal: (hello) => roster.refusal(hello),
+		refusal: (hello) => pastFault(parts.sessions, hello.protocol) ?? roster.refusal(hello),
 		welcomePeer: ({ from, life, protocol }, outbound, incoming) => {
 			const peer = roster.peers.get(from)!;
 			peer.attach(outbound, incoming, life, protocol);
@@ -365,7 +367,8 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 				if (replica.stopped === null) chronicle.tell('', 'peer-lost', { peer: from });
 			});
 		},
-		welcomeClient: (outbound, incoming) => new ClientService(replica, outbound, incoming),
+		welcomeClient: ({ protocol }, outbound, incoming) =>
+			new ClientService(replica, outbound, incoming, protocol),
 		tell: chronicle.tell,
 	};
 	const address = settings.addresses.get(settings.id)!;

@@ -45,6 +45,8 @@ export class Peer {
 	#isReading = false;
 	/** The version of the protocol that is spoken with it; 0 = it is not connected. */
 	protocol = 0;
+	/** The one that was spoken last; 0 = it was never connected. */
+	lastProtocol = 0;
 	/** The life of the peer that has dialled in; 0 = none. */
 	#life = 0;
 	/** It was told that this peer is behind what is kept. */
@@ -97,6 +99,7 @@ export class Peer {
 		this.#incoming = incoming;
 		this.#life = life;
 		this.protocol = protocol;
+		this.lastProtocol = protocol;
 		outbound.onDone = () => this.#core.wakeSenders();
 		this.#sender?.streamChanged();
 		this.#core.streamChanged(this.id);

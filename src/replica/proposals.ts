@@ -1,4 +1,4 @@
-import { Busy, NotLeader, TooLarge, UnknownOutcome } from '../errors.js';
+import { Busy, NotLeader, SessionExpired, TooLarge, UnknownOutcome } from '../errors.js';
 import {
 	BatchKind,
 	type BatchLabel,
@@ -125,6 +125,13 @@ export class Proposals {
 		this.#pushReady(length, [waiter]);
 	}
 
+	/** Takes the one entry of a batch of this kind, which is a batch of its own. Errors: `Busy`. */
+	addAlone(entry: Uint8Array, kind: BatchKind, waiter: Waiter): void {
+		this.#begin(entry.length, 1);
+		this.#writer.add(entry);
+		this.#pushReady(this.#writer.finish({ ...this.#label, kind }), [waiter]);
+	}
+
 	/** Adds a waiter for a session's batch that is on its way. @returns false if there is no such batch */
 	join(session: number, sequence: number, waiter: Waiter): boolean {
 		const isIt = (frame: ProposedFrame) => frame.session === session && frame.sequence === sequence;
@@ -163,8 +170,8 @@ export class Proposals {
 		frame.slab.release();
 	}
 
-	/** A batch was applied: tells who waited for it, if it was proposed here. */
-	applied(batch: BatchView, results: readonly unknown[] | undefined): void {
+	/** A batch was applied, or passed over: tells who waited for it, if it was proposed here. */
+	applied(batch: BatchView, results: readonly unknown[] | undefined, isRefused = false): void {
 		const frame = this.#inLog[this.#inLogHead];
 		if (frame === undefined || frame.firstIndex > batch.index) return;
 		const isIt = frame.firstIndex === batch.index && frame.term === batch.term;
@@ -176,6 +183,11 @@ export class Proposals {
 			this.#inLogHead = 0;
 		}
 		this.#bytes -= frame.length;
+		if (isRefused) {
+			const error = new SessionExpired(`session ${frame.session} ended before this was applied`);
+			for (const waiter of frame.waiters) waiter.failed(error);
+			return;
+		}
 		let position = 0;
 		for (const waiter of frame.waiters) {
 			waiter.applied(frame.firstIndex + position, frame.term, results, position);

@@ -4,14 +4,30 @@ import {
 	NoSpace,
 	NotLeader,
 	SessionError,
+	SessionExpired,
 	type Stopped,
+	Unavailable,
 	UnknownOutcome,
 } from '../errors.js';
-import { batchSequence, batchSession } from '../format/batch.js';
+import {
+	BATCH_PAYLOAD_OFFSET,
+	BatchKind,
+	batchIsRegistered,
+	batchKind,
+	batchSequence,
+	batchSession,
+} from '../format/batch.js';
 import { type PackedEntries, packedFault } from '../format/batch-writer.js';
 import type { Memory } from '../format/memory.js';
+import {
+	REGISTRATION_BYTES,
+	readRegistration,
+	registrationEntry,
+	SESSION_MS_MAX,
+} from '../format/registration.js';
 import type { ReplicaParts } from './open.js';
 import type { Waiter } from './proposals.js';
+import { sessionsFault } from './session-gate.js';
 import type { Proposed, ProposedBatch, ProposeOptions } from './types.js';
 import { abortable, BatchWaiter, EntryWaiter, keepSettlers, settlers } from './waiters.js';
 
@@ -178,10 +194,13 @@ export class Proposer {
 		if (this.#parts.log.noSpace) throw new NoSpace(this.#parts.settings.directory);
 	}
 
-	/** Takes a batch frame of a remote producer. Errors: as `one`; `SessionError`.
+	/** Takes a batch frame of a remote producer. Errors: as `one`; `SessionError`, `SessionExpired`, `Unavailable`.
 	 * @returns 'later' if it must be asked again when more is applied */
 	frame(memory: Memory, offset: number, length: number, waiter: Waiter): 'taken' | 'later' {
 		this.#requireProposer();
+		if (batchKind(memory, offset) === BatchKind.session) {
+			return this.#register(memory, offset, waiter);
+		}
 		const { proposals, sessions, loop, applier } = this.#parts;
 		const session = batchSession(memory, offset);
 		const sequence = batchSequence(memory, offset);
@@ -189,7 +208,8 @@ export class Proposer {
 		const isKnown = session !== 0 && loop.isReadyLeader;
 		// It is being applied now: nobody is told before that is done.
 		if (isKnown && sessions.indexOf(session, sequence) > applier.applied) return 'later';
-		if (isKnown && this.#isRepeated(session, sequence, waiter)) return 'taken';
+		const isRegistered = batchIsRegistered(memory, offset);
+		if (isKnown && this.#isRepeated(session, sequence, isRegistered, waiter)) return 'taken';
 		this.#requireSpace();
 		if (session !== 0 && !isKnown) return 'later';
 		proposals.addFrame(memory, offset, length, waiter);
@@ -198,10 +218,26 @@ export class Proposer {
 		return 'taken';
 	}
 
+	/** A session begins: its entry says what this leader allows. */
+	#register(memory: Memory, offset: number, waiter: Waiter): 'taken' | 'later' {
+		this.#requireSpace();
+		const { loop, proposals, settings, sessions, roster } = this.#parts;
+		if (!loop.isReadyLeader) return 'later';
+		const fault = sessionsFault(settings.versions, sessions, roster.peers);
+		if (fault !== null) throw new Unavailable(fault);
+		const entry = memory.slice(offset + BATCH_PAYLOAD_OFFSET, REGISTRATION_BYTES);
+		const durationMs = Math.min(readRegistration(entry).durationMs, SESSION_MS_MAX);
+		const { sessionsMax } = settings.limits;
+		const granted = registrationEntry({ durationMs, sessionsMax });
+		proposals.addAlone(granted, BatchKind.session, waiter);
+		loop.wake();
+		return 'taken';
+	}
+
 	/** A batch of a session enters the log once; whoever sends it again waits for that one. */
-	#isRepeated(session: number, sequence: number, waiter: Waiter): boolean {
-		const { proposals, sessions } = this.#parts;
-		switch (sessions.judge(session, sequence)) {
+	#isRepeated(session: number, sequence: number, isRegistered: boolean, waiter: Waiter): boolean {
+		const { proposals, sessions, applier, doors } = this.#parts;
+		switch (sessions.judge(session, sequence, isRegistered, doors.clock.wall())) {
 			case 'next':
 				return false;
 			case 'applied':
@@ -209,6 +245,10 @@ export class Proposer {
 				return true;
 			case 'in-flight':
 				return proposals.join(session, sequence, waiter);
+			case 'unknown':
+				// It was registered by a later leader: this one only doesn't know yet that it leads no more.
+				if (session > applier.applied) throw new NotLeader(0);
+				throw new SessionExpired(`session ${session} has ended`);
 			default:
 				throw new SessionError(
 					`batch ${sequence} of session ${session} does not follow the one before, or the session is forgotten`,

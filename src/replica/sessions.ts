@@ -1,34 +1,46 @@
-import { assert } from '../assert.js';
-import { readUint64, writeUint64 } from '../format/memory.js';
-
-/** Of a saved table: numbers before its rows, and in each row. */
-const HEAD_NUMBERS = 2;
-const ROW_NUMBERS = 3;
+import type { Registration } from '../format/registration.js';
+import { type SavedSession, savedSessions, saveSessions } from './session-table.js';
 
 /** What is remembered of one producer. */
-interface Session {
-	/** The last batch of it that was applied. */
+interface Session extends SavedSession {
 	sequence: number;
-	/** Index of that batch's first entry. */
 	index: number;
+	usedAt: number;
 }
 
 /** What the leader does with a batch of a session. */
-export type SessionVerdict = 'next' | 'applied' | 'in-flight' | 'gap';
+export type SessionVerdict = 'next' | 'applied' | 'in-flight' | 'gap' | 'unknown';
+
+/** What every replica does with a committed one: gives it to the state machine, or not. */
+export type SessionOutcome = 'new' | 'repeat' | 'unknown';
+
+/** A leader takes nothing new of a session in the last part of its time: what it takes shall still be known when it is applied. */
+const LAST_PART = 1 / 8;
 
 /**
- * Exactly-once: each session's batches are numbered from 1, and each number enters the log once.
+ * Exactly-once: a session begins with an entry in the log, whose index is its number, and ends when it is unused for longer
+ * than it lasts, by the times that leaders gave their batches, or when too many others are used. Its batches are numbered
+ * from 1, and each number enters the log once. Of a session that isn't known nothing is applied.
  *
- * The table of what was applied is a function of the log alone, so it is the same on every replica, and a
- * new leader knows it once it has applied the first entry of its own term. The leader adds what it has accepted
- * and not yet applied.
+ * The table is a function of the log alone, so it is the same on every replica, and a new leader knows it once it has applied
+ * the first entry of its own term. The leader adds what it has accepted and not yet applied.
+ *
+ * Sessions of earlier programs were drawn by chance and never registered: their first batch makes them known.
  */
 export class Sessions {
-	readonly #sessionsMax: number;
-	/** In the order of their last use in the log. */
+	/** Before the log says another: see `Registration`. */
+	#sessionsMax: number;
+	/** In the order of their last use in the log. What has expired may still be here, and counts as nothing. */
 	readonly #applied = new Map<number, Session>();
 	/** Leader only: the last sequence accepted in this term. */
 	readonly #accepted = new Map<number, number>();
+	/** The highest time of any batch that was applied. */
+	#time = 0;
+	/** Before this time nothing expires: no session's `usedAt + durationMs` is lower. */
+	#nextExpiry = Number.POSITIVE_INFINITY;
+	#isBegun = false;
+	/** Sessions registered up to here may be unknown though they live: the log was dropped, and no snapshot tells of them. */
+	#unseenIndex = 0;
 
 	constructor(sessionsMax: number) {
 		this.#sessionsMax = sessionsMax;
@@ -38,13 +50,27 @@ export class Sessions {
 		return this.#applied.size;
 	}
 
-	/** Leader: judges a batch that wants to be appended. */
-	judge(session: number, sequence: number): SessionVerdict {
-		const applied = this.#applied.get(session)?.sequence ?? 0;
+	/** Was any session ever registered in this log? */
+	get isBegun(): boolean {
+		return this.#isBegun;
+	}
+
+	/** The table begins empty though the log began before: everything up to `index` is dropped and in no snapshot. */
+	beginBehind(index: number): void {
+		this.#unseenIndex = index;
+	}
+
+	/** Leader: judges a batch that wants to be appended, at `now` by its own clock, in ms since 1970. */
+	judge(session: number, sequence: number, isRegistered: boolean, now: number): SessionVerdict {
+		const known = this.#known(session);
+		if (known === undefined && isRegistered) return 'unknown';
+		const applied = known?.sequence ?? 0;
 		if (sequence <= applied) return 'applied';
-		const accepted = Math.max(applied, this.#accepted.get(session) ?? 0);
+		const accepted = this.#accepted.get(session) ?? 0;
 		if (sequence <= accepted) return 'in-flight';
-		return sequence === accepted + 1 ? 'next' : 'gap';
+		// What was accepted of it and isn't applied yet will put off its end.
+		if (known !== undefined && accepted <= applied && isEnding(known, now)) return 'unknown';
+		return sequence === Math.max(applied, accepted) + 1 ? 'next' : 'gap';
 	}
 
 	/** Leader: the batch was taken. */
@@ -57,72 +83,96 @@ export class Sessions {
 		this.#accepted.clear();
 	}
 
-	/** Every replica: a committed batch comes to be applied. @returns false if it was applied before */
-	apply(session: number, sequence: number, index: number): boolean {
-		const known = this.#applied.get(session);
-		if (known !== undefined && sequence <= known.sequence) return false;
-		const entry = known ?? { sequence, index };
+	/** Every replica: a committed batch of this time comes to be applied; before `register` and `apply`. */
+	passTo(time: number): void {
+		if (time <= this.#time) return;
+		this.#time = time;
+		if (time > this.#nextExpiry) this.#sweep();
+	}
+
+	/** Every replica: the entry at `index` registers a session. */
+	register(index: number, { durationMs, sessionsMax }: Registration): void {
+		this.#isBegun = true;
+		this.#sessionsMax = sessionsMax;
+		this.#use(index, { sequence: 0, index: 0, usedAt: this.#time, durationMs });
+	}
+
+	/** Every replica: a committed batch comes to be applied. */
+	apply(session: number, sequence: number, index: number, isRegistered: boolean): SessionOutcome {
+		if (this.#accepted.get(session) === sequence) this.#accepted.delete(session);
+		const known = this.#known(session);
+		if (known !== undefined && sequence <= known.sequence) return 'repeat';
+		if (known === undefined && isRegistered && session > this.#unseenIndex) return 'unknown';
+		const entry = known ?? { sequence, index, usedAt: 0, durationMs: Number.POSITIVE_INFINITY };
 		entry.sequence = sequence;
 		entry.index = index;
-		this.#applied.delete(session);
-		this.#applied.set(session, entry);
-		if (this.#applied.size > this.#sessionsMax) this.#forgetOldest();
-		if (this.#accepted.get(session) === sequence) this.#accepted.delete(session);
-		return true;
+		entry.usedAt = this.#time;
+		this.#use(session, entry);
+		return 'new';
 	}
 
 	/** Index of the batch, if it is the session's last one; 0 if that isn't known any more. */
 	indexOf(session: number, sequence: number): number {
-		const known = this.#applied.get(session);
+		const known = this.#known(session);
 		return known?.sequence === sequence ? known.index : 0;
 	}
 
-	/**
-	 * The table as it goes into a snapshot, with the last index that the state machine was given:
-	 *
-	 *     0  number of sessions   8  that index   16  (session, sequence, index) of each, in the order of their last use
-	 *
-	 * All are whole numbers of 8 bytes, the lowest byte first.
-	 */
+	/** The table as it goes into a snapshot, with the last index that the state machine was given. */
 	save(given: number): Uint8Array {
-		const words = new Uint32Array(2 * (HEAD_NUMBERS + ROW_NUMBERS * this.#applied.size));
-		writeUint64(words, 0, this.#applied.size);
-		writeUint64(words, 2, given);
-		let word = 2 * HEAD_NUMBERS;
-		for (const [session, { sequence, index }] of this.#applied) {
-			writeUint64(words, word, session);
-			writeUint64(words, word + 2, sequence);
-			writeUint64(words, word + 4, index);
-			word += 2 * ROW_NUMBERS;
-		}
-		return new Uint8Array(words.buffer);
+		this.#sweep();
+		const head = { isBegun: this.#isBegun, time: this.#time, sessionsMax: this.#sessionsMax };
+		return saveSessions({ ...head, given, sessions: this.#applied });
 	}
 
 	/** Takes over the table of a snapshot, in place of what is here. */
 	load(bytes: Uint8Array): void {
-		const words = wordsOf(bytes);
+		const { isBegun, time, sessionsMax, sessions } = savedSessions(bytes);
 		this.#applied.clear();
-		for (let word = 2 * HEAD_NUMBERS; word < words.length; word += 2 * ROW_NUMBERS) {
-			const sequence = readUint64(words, word + 2);
-			this.#applied.set(readUint64(words, word), { sequence, index: readUint64(words, word + 4) });
+		this.#isBegun = isBegun;
+		this.#unseenIndex = 0;
+		this.#time = time;
+		if (isBegun) this.#sessionsMax = sessionsMax;
+		for (const [session, saved] of sessions) this.#applied.set(session, saved);
+		this.#sweep();
+		this.#keepWithinBound();
+	}
+
+	#known(session: number): Session | undefined {
+		const known = this.#applied.get(session);
+		return known === undefined || hasExpired(known, this.#time) ? undefined : known;
+	}
+
+	/** It is used now: it becomes the last to be forgotten. */
+	#use(session: number, entry: Session): void {
+		this.#applied.delete(session);
+		this.#applied.set(session, entry);
+		this.#nextExpiry = Math.min(this.#nextExpiry, entry.usedAt + entry.durationMs);
+		this.#keepWithinBound();
+	}
+
+	/** Those that have expired go first, whenever others noticed: so only what the log says counts. */
+	#keepWithinBound(): void {
+		if (this.#applied.size <= this.#sessionsMax) return;
+		this.#sweep();
+		for (const session of this.#applied.keys()) {
+			if (this.#applied.size <= this.#sessionsMax) return;
+			this.#applied.delete(session);
 		}
-		while (this.#applied.size > this.#sessionsMax) this.#forgetOldest();
 	}
 
-	#forgetOldest(): void {
-		this.#applied.delete(this.#applied.keys().next().value!);
+	#sweep(): void {
+		this.#nextExpiry = Number.POSITIVE_INFINITY;
+		for (const [session, entry] of this.#applied) {
+			if (hasExpired(entry, this.#time)) this.#applied.delete(session);
+			else this.#nextExpiry = Math.min(this.#nextExpiry, entry.usedAt + entry.durationMs);
+		}
 	}
 }
 
-/** Of a saved table: the last index that the state machine had been given. */
-export function givenOf(bytes: Uint8Array): number {
-	return readUint64(wordsOf(bytes), 2);
+function hasExpired({ usedAt, durationMs }: SavedSession, time: number): boolean {
+	return time > usedAt + durationMs;
 }
 
-/** The bytes as words, whatever place in memory they have. */
-function wordsOf(bytes: Uint8Array): Uint32Array {
-	const words = new Uint32Array(bytes.slice().buffer);
-	const isWhole = words.length === 2 * (HEAD_NUMBERS + ROW_NUMBERS * readUint64(words, 0));
-	assert(isWhole, 'a table of sessions is as long as it says');
-	return words;
+function isEnding({ usedAt, durationMs }: SavedSession, now: number): boolean {
+	return now > usedAt + durationMs * (1 - LAST_PART);
 }

@@ -10,5 +10,7 @@ export const Rejection = {
 	/** A read wasn't confirmed, because leadership was lost: it may be asked again. */
 	readFailed: 7,
 	other: 8,
+	/** The session isn't known (any more); this batch will never be applied under it. */
+	sessionExpired: 9,
 } as const;
 export type Rejection = (typeof Rejection)[keyof typeof Rejection];

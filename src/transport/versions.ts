@@ -14,9 +14,12 @@ export interface Versions {
 
 /** What this program understands. */
 export const VERSIONS: Versions = {
-	protocol: { lowest: 1, highest: 1 },
+	protocol: { lowest: 1, highest: 2 },
 	format: { lowest: 1, highest: 1 },
 };
+
+/** From this protocol on there are batches that register sessions, and such as belong to these. */
+export const SESSIONS_PROTOCOL = 2;
 
 /** The highest version that both understand; 0 = there is none. */
 export function commonVersion(a: VersionRange, b: VersionRange): number {

@@ -3,9 +3,11 @@ import {
 	BATCH_PAYLOAD_OFFSET,
 	BatchKind,
 	batchCount,
+	batchIsRegistered,
 	batchKind,
 	batchSequence,
 	batchSession,
+	batchWaits,
 	finishBatch,
 	stampBatch,
 } from '../../src/format/batch.js';
@@ -29,10 +31,15 @@ import { StagingReceiver } from '../../src/transport/staging-receiver.js';
 const encoder = new TextEncoder();
 const GROUP = 1;
 
+/** So many were registered with all of them. */
+let sessions = 0;
+
 /** A proposal as it came. */
 export interface Proposed {
 	readonly session: number;
 	readonly sequence: number;
+	/** For how many before it the client waits; -1: its session was never registered. */
+	readonly waits: number;
 	readonly entries: readonly string[];
 }
 
@@ -41,6 +48,8 @@ export interface Script {
 	/** What it says to who looks for the leader; default `'leader'`. */
 	readonly role?: 'leader' | 'follower';
 	hello?(guest: Guest): void;
+	/** A session is asked for; default: it gets one. */
+	register?(guest: Guest): void;
 	batch?(guest: Guest, proposed: Proposed): void;
 	message?(guest: Guest, message: MessageNumbers, body: Uint8Array): void;
 }
@@ -105,7 +114,8 @@ export class Guest {
 		const receiver = new StagingReceiver(
 			{
 				batch: (memory, offset, length) => {
-					script.current.batch?.(this, readBatch(memory, offset, length));
+					if (batchKind(memory, offset) === BatchKind.session) this.#register(script.current);
+					else script.current.batch?.(this, readBatch(memory, offset, length));
 					return true;
 				},
 				message: (memory, offset) => {
@@ -145,6 +155,12 @@ export class Guest {
 		};
 	}
 
+	#register(script: Script): void {
+		if (script.register !== undefined) return script.register(this);
+		sessions += 1;
+		this.accept(0, sessions);
+	}
+
 	#tellRole(id: number, role: string): void {
 		const names = ['leader', 'term', 'first', 'last', 'persisted', 'committed', 'applied'];
 		const numbers = Object.fromEntries(names.map((name) => [name, 1]));
@@ -155,10 +171,11 @@ export class Guest {
 		kind: number,
 		numbers: Partial<MessageNumbers>,
 		body: string | Uint8Array | null = null,
+		protocol = PROTOCOL_VERSION,
 	): void {
 		const bytes = typeof body === 'string' ? encoder.encode(body) : body;
 		const message = { ...emptyMessage(kind), group: GROUP, ...numbers };
-		const version = kind === MessageFrameKind.hello ? PROTOCOL_VERSION : 0;
+		const version = kind === MessageFrameKind.hello ? protocol : 0;
 		const memory = new Memory(messageLength(bytes?.length ?? 0));
 		writeMessage(memory, 0, message, 0, bytes, version);
 		this.raw(memory.bytes);
@@ -227,6 +244,7 @@ function readBatch(memory: Memory, offset: number, length: number): Proposed {
 	return {
 		session: batchSession(memory, offset),
 		sequence: batchSequence(memory, offset),
+		waits: batchIsRegistered(memory, offset) ? batchWaits(memory, offset) : -1,
 		entries,
 	};
 }
@@ -264,6 +282,7 @@ export class FakeLog {
 export function following(leader: number): Script {
 	return {
 		role: 'follower',
+		register: (guest) => guest.refuse(0, 1, leader, 'not the leader'),
 		batch: (guest, proposed) => guest.refuse(proposed.sequence, 1, leader, 'not the leader'),
 		message: (guest, message) => {
 			const numbers = { context: message.context, rejected: true, hintIndex: 1, hintTerm: leader };

@@ -7,6 +7,8 @@ import { flushMarkFault, segmentHeaderFault } from '../../src/format/segment-fra
 import { faultOf, LENGTH_MAX, memoryOf, reseal, SAMPLES, WatchedMemory } from './frames.js';
 
 const BATCH = SAMPLES['batch-entries']!;
+const OF_SESSION = SAMPLES['batch-of-session']!;
+const REGISTRATION = SAMPLES['batch-registration']!;
 const NO_OP = SAMPLES['batch-no-op']!;
 const MESSAGE = SAMPLES['message-append']!;
 const WITH_BODY = SAMPLES['message-goodbye']!;
@@ -71,8 +73,27 @@ const BATCHES: [string, Uint8Array, Change, string][] = [
 	['a session of 2^52', BATCH, tooLarge(64), 'a number is out of range'],
 	['a sequence of 2^52', BATCH, tooLarge(72), 'a number is out of range'],
 	['a time of 2^64-1', BATCH, both(word(80, ~0), word(84, ~0)), 'a number is out of range'],
-	['an unknown kind', BATCH, byte(92, 3), 'unknown kind or flags'],
-	['a flag', BATCH, byte(93, 1), 'unknown kind or flags'],
+	['an unknown kind', BATCH, byte(92, 4), 'unknown kind or flags'],
+	['a flag', BATCH, byte(93, 2), 'unknown kind or flags'],
+	['two flags', BATCH, byte(93, 3), 'unknown kind or flags'],
+	['a flag on a no-op', NO_OP, byte(93, 1), 'unknown kind or flags'],
+	['a registered session 0', OF_SESSION, both(word(64, 0), word(68, 0)), 'unknown kind or flags'],
+	[
+		'as many batches to wait for as came',
+		OF_SESSION,
+		both(word(72, 0xfffe), word(76, 0)),
+		'unknown kind or flags',
+	],
+	['a registration in a session', REGISTRATION, word(64, 1), 'a registration makes no sense'],
+	['a session of no time', REGISTRATION, word(112, 0), 'a registration makes no sense'],
+	['a session of 2^52 ms', REGISTRATION, tooLarge(112), 'a registration makes no sense'],
+	['2^52 sessions', REGISTRATION, tooLarge(120), 'a registration makes no sense'],
+	[
+		'a registration of text',
+		BATCH,
+		both(byte(92, 3), word(64, 0)),
+		'a registration makes no sense',
+	],
 	['reserved bits', BATCH, byte(95, 0x80), 'unknown kind or flags'],
 	['a no-op with entries', BATCH, byte(92, 1), 'a no-op is one empty entry'],
 	['a vtable that is another', NO_OP, byte(20, 0x50), PROLOGUE_FAULT],

@@ -10,6 +10,7 @@ import {
 	type MessageNumbers,
 	writeMessage,
 } from '../../src/format/message.js';
+import { registrationEntry } from '../../src/format/registration.js';
 import {
 	FLUSH_MARK_BYTES,
 	type FlushMarkNumbers,
@@ -32,6 +33,8 @@ export interface BatchNumbers {
 	index: number;
 	parent: number;
 	time: number;
+	/** Of a session that was registered. */
+	waits?: number;
 }
 
 export const text = (value: string) => new TextEncoder().encode(value);
@@ -170,6 +173,11 @@ export const SAMPLES: Readonly<Record<string, Uint8Array>> = {
 		session: 0,
 		sequence: 0,
 	}),
+	'batch-of-session': batchFrame([text('of a session')], { ...BATCH, waits: 0xfffe }),
+	'batch-registration': batchFrame(
+		[registrationEntry({ durationMs: 600_000, sessionsMax: 10_000 })],
+		{ ...BATCH, kind: BatchKind.session, session: 0 },
+	),
 	'batch-proposal': batchFrame([text('seven b')], {
 		...BATCH,
 		term: 0,

@@ -310,6 +310,7 @@ function rewritten(kind: FrameKind, data: Uint8Array): Uint8Array {
 				session: view.session,
 				sequence: view.sequence,
 				kind: view.kind,
+				...(view.isRegistered && { waits: view.waits }),
 				term: view.term,
 				index: view.index,
 				parent: memory.words[(START + 56) >>> 2]!,

@@ -154,6 +154,14 @@ describe('a batch', () => {
 		expect(entries.map((_, i) => view.entry(i))).toEqual(entries);
 	});
 
+	it('of a registered session says in its flags for how many it waits', () => {
+		const frame = batchFrame([text('x')], { ...BATCH, waits: 0xfedc });
+		const header = Batch.getSizePrefixedRootAsBatch(new ByteBuffer(frame)).header()!;
+		expect([header.kind(), header.flags(), header.reserved()]).toEqual([0, 1, 0xfedc]);
+		const view = new BatchView().moveTo(memoryOf(frame, 8), 8, frame.length);
+		expect([view.isRegistered, view.waits]).toEqual([true, 0xfedc]);
+	});
+
 	it('in another layout than the canonical one is refused, though flatc could read it', () => {
 		const builder = new Builder(256);
 		const ends = Batch.createEndsVector(builder, [3]);

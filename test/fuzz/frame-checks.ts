@@ -79,7 +79,8 @@ function rewriteBatch(memory: Memory, at: number, length: number): number {
 	demand(end === payload.length, 'entries cover the payload');
 	demandNoEntry(count);
 	const { kind, session, sequence, term, index, time } = view;
-	const written = writer.finish({ group: batchGroup(memory, at), session, sequence, kind });
+	const label = { group: batchGroup(memory, at), session, sequence, kind };
+	const written = writer.finish(view.isRegistered ? { ...label, waits: view.waits } : label);
 	stampBatch(target, 0, term, index, batchParent(memory, at), time);
 	return written;
 }

@@ -67,7 +67,7 @@ async function runAcceptor(stream: Uint8Array, dice: Dice): Promise<string> {
 		refusal: ({ from }) =>
 			PEERS.includes(from) ? null : `replica ${from} is not one of this cluster`,
 		welcomePeer: () => ignored,
-		welcomeClient: (outbound, incoming) => new ClientService(backend, outbound, incoming),
+		welcomeClient: (_hello, outbound, incoming) => new ClientService(backend, outbound, incoming),
 		tell: (line) => lines.push(line),
 	};
 	const connection = new FakeConnection();

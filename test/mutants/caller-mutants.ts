@@ -5,6 +5,8 @@ const SESSIONS = 'test/replica/sessions.test.ts';
 const PROPOSE = 'test/replica/propose.test.ts';
 const FAILURE = 'test/replica/failure.test.ts';
 const PRODUCER = 'test/client/producer.test.ts';
+const CLIENT_SESSION = 'test/client/session.test.ts';
+const REGISTRATION = 'test/replica/registration.test.ts';
 const READER = 'test/client/reader.test.ts';
 const TAIL = 'test/client/tail.test.ts';
 const APPLIER = 'src/replica/applier.ts';
@@ -22,7 +24,7 @@ export const callerMutants: readonly Mutant[] = [
 		'sessions-forget',
 		19,
 		TABLE,
-		'if (known !== undefined && sequence <= known.sequence) return false;',
+		"if (known !== undefined && sequence <= known.sequence) return 'repeat';",
 		'',
 		tests(SESSIONS, /^rule 19:/),
 	),
@@ -54,9 +56,67 @@ export const callerMutants: readonly Mutant[] = [
 		'sessions-without-limit',
 		30,
 		TABLE,
-		'if (this.#applied.size > this.#sessionsMax) this.#forgetOldest();',
+		'if (this.#applied.size <= this.#sessionsMax) return;\n\t\tthis.#sweep();',
+		'return;',
+		tests(SESSIONS, /as many as the log says/),
+	),
+	mutant(
+		'unknown-session-is-taken',
+		19,
+		TABLE,
+		"if (known === undefined && isRegistered) return 'unknown';",
 		'',
-		tests(SESSIONS, /as many as may be/),
+		tests(SESSIONS, /never registered nothing is taken/),
+	),
+	mutant(
+		'unknown-session-is-applied',
+		19,
+		TABLE,
+		"if (known === undefined && isRegistered && session > this.#unseenIndex) return 'unknown';",
+		'',
+		tests(REGISTRATION, /passed over by all when its session is pushed out/, 'rule 19'),
+		tests(SESSIONS, /never registered nothing is taken/),
+	),
+	mutant(
+		'session-ends-by-the-local-clock',
+		19,
+		APPLIER,
+		'this.#sessions.passTo(view.time);',
+		'this.#sessions.passTo(Date.now());',
+		tests(REGISTRATION, /first batch of a session that has ended/, 'rule 19'),
+	),
+	mutant(
+		'session-never-ends',
+		19,
+		TABLE,
+		'return time > usedAt + durationMs;',
+		'return time < 0 * (usedAt + durationMs);',
+		tests(SESSIONS, /unused for longer than it lasts/),
+		tests(REGISTRATION, /first batch of a session that has ended/, 'rule 19'),
+	),
+	mutant(
+		'session-ends-though-it-is-used',
+		19,
+		TABLE,
+		'entry.usedAt = this.#time;',
+		'',
+		tests(SESSIONS, /a use puts it off/),
+	),
+	mutant(
+		'sessions-by-the-limit-of-each-replica',
+		19,
+		TABLE,
+		'this.#isBegun = true;\n\t\tthis.#sessionsMax = sessionsMax;',
+		'this.#isBegun = true;',
+		tests(REGISTRATION, /the limit of the leader that registers counts for all/, 'rule 19'),
+	),
+	mutant(
+		'what-may-be-taken-goes-on-in-another-session',
+		19,
+		CLIENT_PRODUCER,
+		'if (!frames.some((frame) => mayBeTaken(frame, sequence))) {',
+		'if (frames.length > 0) {',
+		tests(CLIENT_SESSION, /never sent again under another session|recovered by force/),
 	),
 	mutant(
 		'new-leader-judges-sessions-at-once',
@@ -70,7 +130,7 @@ export const callerMutants: readonly Mutant[] = [
 		'frame-without-session-sent-again',
 		19,
 		CLIENT_PRODUCER,
-		"if (!this.#hasSession) this.#fail(frame, new UnknownOutcome('the connection was lost'));",
+		"if (!this.#session.isWanted) this.#fail(frame, new UnknownOutcome('the connection was lost'));",
 		'',
 		tests(PRODUCER, /without a session a lost connection/),
 	),
@@ -79,7 +139,7 @@ export const callerMutants: readonly Mutant[] = [
 		19,
 		CLIENT_PRODUCER,
 		'if (!frame.isSent || frame.isDone) continue;',
-		'this.#session += 1;\n\t\t\tif (!frame.isSent || frame.isDone) continue;',
+		'this.#session.leave();\n\t\t\tif (!frame.isSent || frame.isDone) continue;',
 		tests(PRODUCER, /connection lost in the middle of the pipeline|deposed half-way/),
 	),
 
@@ -130,9 +190,10 @@ export const callerMutants: readonly Mutant[] = [
 		'sent-behind-a-refusal-told-as-refused',
 		20,
 		CLIENT_PRODUCER,
-		'if (isBefore || attempts > 1 || (attempts > 0 && refused.attempts > 1)) {',
-		'if (isBefore || attempts > 1) {',
+		'return attempts > 1 || (attempts === 1 && (!isSent || sequence < refused));',
+		'return attempts > 1 || (attempts === 1 && sequence < refused);',
 		tests(PRODUCER, /^behind a refusal of what was sent before/),
+		tests(CLIENT_SESSION, /never sent again under another session/),
 	),
 	mutant(
 		'resolved-at-append',

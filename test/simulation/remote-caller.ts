@@ -25,6 +25,7 @@ export class RemoteCaller {
 	readonly #random: SimulatedRandom;
 	readonly #timeoutMs: number;
 	readonly #session: boolean;
+	readonly #sessionMs: number;
 	readonly #readings: Readings;
 	#doors!: ProcessDoors;
 	#life!: Life;
@@ -35,6 +36,8 @@ export class RemoteCaller {
 		this.machine = cluster.world.machine(name);
 		this.#timeoutMs = [300, 1000, 4000][random.below(3)]!;
 		this.#session = random.chance(0.8);
+		// From a stream of its own: what is drawn here changes nothing else.
+		this.#sessionMs = [100, 500, 3000, 600_000][random.fork('session').below(4)]!;
 		this.#readings = new Readings(cluster, random.fork('readings'));
 		this.start();
 	}
@@ -63,7 +66,8 @@ export class RemoteCaller {
 		const doors = this.#doors;
 		// A client doesn't know the replicas' limits: this keeps its frames within them.
 		const windowBytes = plan.limits.slabBytes / 4;
-		const options = { peers, doors, session: this.#session, timeoutMs: this.#timeoutMs };
+		const session = { session: this.#session, sessionMs: this.#sessionMs };
+		const options = { peers, doors, ...session, timeoutMs: this.#timeoutMs };
 		this.#life = { client: connect({ ...options, windowBytes }), outstanding: 0 };
 	}
 

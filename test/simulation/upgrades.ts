@@ -1,4 +1,4 @@
-import { commonVersion, type Versions } from '../../src/transport/versions.js';
+import { commonVersion, VERSIONS, type Versions } from '../../src/transport/versions.js';
 import type { Cluster } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { SimulatedRandom } from './random.js';
@@ -9,9 +9,10 @@ export const speaking = (lowest: number, highest: number): Versions => ({
 	protocol: { lowest, highest },
 	format: { lowest: 1, highest: 1 },
 });
-const OLD = speaking(1, 1);
-const BOTH = speaking(1, 2);
-const NEW = speaking(2, 2);
+const { lowest, highest } = VERSIONS.protocol;
+const OLD = speaking(lowest, highest);
+const BOTH = speaking(lowest, highest + 1);
+const NEW = speaking(highest + 1, highest + 1);
 
 /** One replica gets another program. */
 interface Step {

@@ -4,6 +4,7 @@ import {
 	NoSpace,
 	NotLeader,
 	SessionError,
+	SessionExpired,
 	Stopped,
 	TooLarge,
 	Unavailable,
@@ -18,7 +19,16 @@ import { type Answer, type CasResult, type Query, readQuery, Store, writeAnswer 
 import { demand, Violation } from './violation.js';
 
 /** Errors that promise that nothing was appended: such an entry must never be applied. */
-const REFUSALS = [NotLeader, Busy, TooLarge, NoSpace, Stopped, SessionError, Unavailable];
+const REFUSALS = [
+	NotLeader,
+	Busy,
+	TooLarge,
+	NoSpace,
+	Stopped,
+	SessionError,
+	SessionExpired,
+	Unavailable,
+];
 
 const NUMBER_BYTES = 4;
 

@@ -25,6 +25,7 @@ const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
 	'STOPPED',
 	'NO_SPACE',
 	'SESSION',
+	'SESSION_EXPIRED',
 	'UNAVAILABLE',
 ]);
 const READ_ERRORS: ReadonlySet<string> = new Set(['READ_FAILED', 'UNAVAILABLE', 'STOPPED', 'BUSY']);

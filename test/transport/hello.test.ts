@@ -29,15 +29,15 @@ function heard(hello: Hello, expected = here): Hello | string {
 }
 
 test('a hello says who it is', () => {
-	expect(heard(good)).toEqual({ ...good, recovery: 0, protocol: 1 });
-	expect(heard({ ...good, recovery: 12 })).toEqual({ ...good, recovery: 12, protocol: 1 });
+	expect(heard(good)).toEqual({ ...good, recovery: 0, protocol: 2 });
+	expect(heard({ ...good, recovery: 12 })).toEqual({ ...good, recovery: 12, protocol: 2 });
 	const client = { ...good, purpose: Purpose.client, from: 0, to: 0 };
-	expect(heard(client)).toEqual({ ...client, recovery: 0, protocol: 1 });
+	expect(heard(client)).toEqual({ ...client, recovery: 0, protocol: 2 });
 	expect(heard({ ...good, to: 9 }, { ...here, id: 0 })).toEqual({
 		...good,
 		to: 9,
 		recovery: 0,
-		protocol: 1,
+		protocol: 2,
 	});
 });
 
@@ -54,7 +54,7 @@ test('another version, and what is no hello at all, are turned away', () => {
 	const memory = new Memory(HELLO_BYTES);
 	const later = { ...emptyMessage(MessageFrameKind.hello), group: 1, context: cluster };
 	writeMessage(memory, 0, later, 0, null, PROTOCOL_VERSION + 1);
-	expect(readHello(memory, 0, here)).toMatch(/version 2/);
+	expect(readHello(memory, 0, here)).toMatch(/version 3/);
 	writeMessage(memory, 0, emptyMessage(MessageFrameKind.statusRequest));
 	expect(readHello(memory, 0, here)).toMatch(/not a hello/);
 });
@@ -105,11 +105,12 @@ describe('versions', () => {
 	it('who names no lowest version speaks the highest only', () => {
 		const memory = new Memory(HELLO_BYTES);
 		const message = { ...emptyMessage(MessageFrameKind.hello), group: 1, context: 5, hintIndex: 2 };
-		writeMessage(memory, 0, message, 0, null, 2);
-		const versions = program(range(1, 2));
+		writeMessage(memory, 0, message, 0, null, 3);
+		const versions = program(range(1, 3));
 		expect(readHello(memory, 0, { cluster: 5, group: 1, id: 1, versions })).toMatchObject({
-			protocol: 2,
+			protocol: 3,
 		});
-		expect(readHello(memory, 0, { cluster: 5, group: 1, id: 1 })).toMatch(/version 2.*version 1/);
+		const refusal = readHello(memory, 0, { cluster: 5, group: 1, id: 1 });
+		expect(refusal).toMatch(/version 3.*versions 1 to 2/);
 	});
 });

@@ -1,0 +1,160 @@
+/** Rule 19 in whole replicas: sessions that are registered, end, and are unknown. */
+import { expect, it } from 'vitest';
+import { connect } from '../../src/client/index.js';
+import { NotLeader, SessionExpired, Unavailable } from '../../src/errors.js';
+import { BatchKind } from '../../src/format/batch.js';
+import { registrationEntry } from '../../src/format/registration.js';
+import type { Replica } from '../../src/replica/replica.js';
+import type { Versions } from '../../src/transport/versions.js';
+import { batchFrame, memoryOf } from '../format/frames.js';
+import { numbered } from './machines.js';
+import { SmallWorld } from './small-world.js';
+
+const NUMBERS = { group: 1, term: 0, index: 0, parent: 0, time: 0 };
+
+/** What became of one frame. */
+interface Told {
+	index: number;
+	error: Error | null;
+}
+
+function propose(replica: Replica, frame: Uint8Array): Told & { taken: string } {
+	const told = { index: 0, error: null as Error | null, taken: '' };
+	told.taken = replica.proposeFrame(memoryOf(frame), 0, frame.length, {
+		count: 1,
+		applied: (index) => {
+			told.index = index;
+		},
+		failed: (error) => {
+			told.error = error;
+		},
+	});
+	return told;
+}
+
+const registration = (durationMs: number) =>
+	batchFrame([registrationEntry({ durationMs, sessionsMax: 0 })], {
+		...{ ...NUMBERS, session: 0, sequence: 0, kind: BatchKind.session },
+	});
+
+const batch = (session: number, sequence: number, number: number) =>
+	batchFrame([numbered(number)], {
+		...{ ...NUMBERS, session, sequence, kind: BatchKind.entries, waits: 0 },
+	});
+
+/** Registers a session. @returns its number */
+async function session(small: SmallWorld, replica: Replica, durationMs: number): Promise<number> {
+	const told = propose(replica, registration(durationMs));
+	await small.until('it is registered', () => told.index > 0);
+	return told.index;
+}
+
+it('rule 19: the first batch of a session that has ended is not applied again, whoever leads', async () => {
+	const small = await SmallWorld.open('ended', 3);
+	const { replica, parts } = await small.leader();
+	const number = await session(small, replica, 1000);
+	const first = propose(replica, batch(number, 1, 7));
+	await small.until('it is applied', () => first.index > 0);
+	expect(first.index).toBeGreaterThan(number);
+	expect(propose(replica, batch(number, 1, 7)).index).toBe(first.index);
+
+	await small.world.run(1100);
+	await small.world.complete(replica.propose(numbered(8)));
+	expect(() => propose(replica, batch(number, 1, 7))).toThrow(SessionExpired);
+	parts.loop.transfer(0);
+	await small.until('another leads', () => !parts.loop.isLeader);
+	const next = await small.leader();
+	expect(() => propose(next.replica, batch(number, 1, 7))).toThrow(SessionExpired);
+	await small.until('all have all', () =>
+		small.nodes.every(({ state }) => state.numbers.length > 1),
+	);
+	for (const { state } of small.nodes) expect(state.numbers).toEqual([7, 8]);
+});
+
+it('rule 19: what its leader has taken is passed over by all when its session is pushed out before', async () => {
+	const small = await SmallWorld.open('pushed out', 3, () => ({ limits: { sessionsMax: 2 } }));
+	const { replica } = await small.leader();
+	const number = await session(small, replica, 60_000);
+	propose(replica, registration(60_000));
+	propose(replica, registration(60_000));
+	const late = propose(replica, batch(number, 1, 7));
+	expect(late.taken).toBe('taken');
+	await small.until('it is answered', () => late.error !== null);
+	expect(late.error).toBeInstanceOf(SessionExpired);
+	await small.world.complete(replica.propose(numbered(8)));
+	await small.until('all have it', () =>
+		small.nodes.every(({ state }) => state.numbers.length > 0),
+	);
+	for (const { state, parts } of small.nodes) {
+		expect(state.numbers).toEqual([8]);
+		expect(parts.sessions.count).toBe(2);
+	}
+});
+
+it('rule 19: the limit of the leader that registers counts for all', async () => {
+	const small = await SmallWorld.open('limits', 3, (id) => ({ limits: { sessionsMax: id } }));
+	const { id, replica } = await small.leader();
+	for (let i = 0; i < 5; i++) await session(small, replica, 60_000);
+	await small.until('all have them', () =>
+		small.nodes.every(({ parts }) => parts.sessions.isBegun),
+	);
+	await small.world.run(200);
+	expect(small.nodes.map(({ parts }) => parts.sessions.count)).toEqual([id, id, id]);
+});
+
+it('a leader of the past does not say that a session has ended of which it has not heard', async () => {
+	const small = await SmallWorld.open('past', 3);
+	const { replica } = await small.leader();
+	const number = await session(small, replica, 60_000);
+	expect(() => propose(replica, batch(number + 1000, 1, 7))).toThrow(NotLeader);
+});
+
+it('a client whose session has ended while it was idle takes another one, unnoticed', async () => {
+	const small = await SmallWorld.open('idle', 3);
+	await small.leader();
+	const doors = small.world.machine('client').start();
+	const peers = { 1: 'r1:7000', 2: 'r2:7000', 3: 'r3:7000' };
+	const client = connect({ peers, doors, sessionMs: 1000 });
+	for (const number of [1, 2, 3]) {
+		await small.world.complete(client.propose(numbered(number)));
+		await small.world.run(5000);
+	}
+	expect((await small.leader()).state.numbers).toEqual([1, 2, 3]);
+	await small.world.complete(client.close());
+});
+
+it('the first session waits until no replica of a program before sessions is there, which is refused from then on', async () => {
+	const lines: string[] = [];
+	const log = (line: string) => lines.push(line);
+	const OLD: Versions = { protocol: { lowest: 1, highest: 1 }, format: { lowest: 1, highest: 1 } };
+	const small = SmallWorld.closed('gate', 3);
+	for (const id of [1, 2]) small.nodes.push(await small.start(id, { log }));
+	small.nodes.push(await small.start(3, { log }, OLD));
+	await small.until('an elected one', () =>
+		small.nodes.some(({ parts }) => parts.loop.isReadyLeader),
+	);
+	const leader = await small.leader();
+	if (leader.id === 3) {
+		leader.parts.loop.transfer(1);
+		await small.until('one of now leads', () => small.nodes[0]!.parts.loop.isReadyLeader);
+	}
+	const { replica } = await small.leader();
+	await small.world.run(500);
+	expect(() => propose(replica, registration(60_000))).toThrow(Unavailable);
+
+	const restart = async (versions?: Versions) => {
+		await small.world.complete(small.nodes[2]!.replica.close());
+		small.nodes[2]!.machine.kill();
+		small.nodes[2] = await small.start(3, { log }, versions);
+		await small.world.run(1000);
+	};
+	await restart();
+	const number = await session(small, replica, 60_000);
+	const told = propose(replica, batch(number, 1, 7));
+	await small.until('it is applied', () => told.index > 0);
+	await restart(OLD);
+	expect(lines.some((line) => /it speaks 1, and the log has some/.test(line))).toBe(true);
+	expect(small.nodes[2]!.parts.applier.applied).toBeLessThan(told.index + 1);
+	await restart();
+	await small.until('it has it', () => small.nodes[2]!.parts.applier.applied >= told.index);
+});

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	append: () => import('./append.js'),
 	tail: () => import('./tail.js'),
 	status: () => import('./status.js'),
+	top: () => import('./top.js'),
 	backup: () => import('./backup.js'),
 	restore: () => import('./restore.js'),
 	transfer: () => import('./transfer.js'),
@@ -36,6 +37,7 @@ Usage: millrace COMMAND [options]
   append    the lines of a file, or fixed-size records, become entries
   tail      prints committed entries
   status    what each replica is doing
+  top       the same, live
   kv        keys and values
   backup    a snapshot of a replica, in one file
   restore   a new cluster from a backup

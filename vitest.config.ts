@@ -10,7 +10,7 @@ export default defineConfig({
 	resolve: {
 		alias: [
 			{ find: /^millrace$/, replacement: source('src/index.ts') },
-			{ find: /^millrace\/(client|gateway|kv)$/, replacement: source('src/$1/index.ts') },
+			{ find: /^millrace\/(browser|client|gateway|kv)$/, replacement: source('src/$1/index.ts') },
 		],
 	},
 	test: {

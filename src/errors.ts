@@ -223,6 +223,13 @@ export class GatewayUnavailable extends MillraceError {
 	}
 }
 
+/** What this client was let in with doesn't allow it. Nothing was done. */
+export class Forbidden extends MillraceError {
+	constructor(why: string) {
+		super('FORBIDDEN', why);
+	}
+}
+
 /** An option has a value that can't work. */
 export class BadOption extends MillraceError {
 	constructor(message: string) {

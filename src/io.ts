@@ -61,6 +61,8 @@ export interface DiskFile {
 export interface Address {
 	readonly host: string;
 	readonly port: number;
+	/** For networks of WebSockets: all of it, `wss://host:port/path`. */
+	readonly url?: string;
 }
 
 /** Files in PEM form, for mutual TLS. They are read again when they change. */
@@ -96,7 +98,7 @@ export interface Listener {
 export interface Connection {
 	/** For logs: `host:port` of the other end. */
 	readonly remote: string;
-	/** The other end has proven who it is, and that it is no replica. */
+	/** The other end can't be a replica: it has proven who it is, or comes where replicas don't. */
 	readonly isClientOnly?: boolean;
 	/** Hands over slices to send, one behind the other, in one system call where possible. Their bytes must
 	 * not change before `done`, which is called once, also when the connection is lost first or closed
@@ -121,6 +123,9 @@ export interface ConnectionHandler {
 	space(): Uint8Array;
 	/** `bytes` bytes were put at the start of the last `space()`. */
 	received(bytes: number): void;
+	/** Instead of both, where bytes lie in memory that is gone when this returns: takes what it can from where it lies.
+	 * @returns how much of it, from its start. The rest comes by `space` and `received`. */
+	lent?(bytes: Uint8Array): number;
 	/** The connection is gone. `reason` is null when the other end closed it in order, or `close` was called
 	 * here without one. */
 	closed(reason: Error | null): void;

@@ -80,6 +80,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 	'src/replica': ['src/format/', 'src/log/', 'src/profile/', 'src/raft/', 'src/transport/', DOORS],
 	'src/host': ['src/format/', 'src/transport/', 'src/replica/', DOORS],
 	'src/client': ['src/format/', 'src/transport/', DOORS],
+	'src/browser': ['src/client/', 'src/transport/', DOORS],
 	'src/gateway': ['src/format/', 'src/transport/', 'src/replica/', DOORS],
 	'src/kv': ['src/format/', 'src/client/', DOORS],
 	'native-free-io': [DOORS],
@@ -88,12 +89,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The files that hand Node's own doors to the engine. */
-const ENTRIES = ['src/index.ts', 'src/client/index.ts', 'src/kv/index.ts', 'src/gateway/index.ts'];
+const ENTRIES = [
+	'src/index.ts',
+	'src/client/index.ts',
+	'src/kv/index.ts',
+	'src/gateway/index.ts',
+	'src/browser/index.ts',
+];
 
 function mayImport(folder: string, source: Source, { target, isTypeOnly }: Import): boolean {
 	const isOwn = target.startsWith(`${folder}/`);
 	const isAllowed = MAY_IMPORT[folder]!.some((prefix) => target.startsWith(prefix));
-	const isDoor = ENTRIES.includes(source.path) && target === 'native-free-io/index.ts';
+	const door =
+		source.path === 'src/browser/index.ts' ? 'native-free-io/web/' : 'native-free-io/index.ts';
+	const isDoor = ENTRIES.includes(source.path) && target.startsWith(door);
 	const seesShapes = folder === 'src/client' || folder === 'src/kv';
 	const isShape = seesShapes && target === PUBLIC_SHAPES && isTypeOnly;
 	return isOwn || isAllowed || isDoor || isShape || SHARED.includes(target);
@@ -153,15 +162,22 @@ describe('src', () => {
 		expect(calls).toEqual([]);
 	});
 
-	it('takes from node:crypto a checksum and the comparing of tokens: chance comes through its door', () => {
+	it('takes from node:crypto the comparing of tokens alone: chance comes through its door', () => {
 		const users = engine.filter(({ imports }) =>
 			imports.some(({ target }) => target === 'node:crypto'),
 		);
 		expect(
 			users.map(({ path, code }) => [path, /import (.*) from 'node:crypto'/.exec(code)?.[1]]),
+		).toEqual([['src/gateway/tokens.ts', '{ createHash, timingSafeEqual }']]);
+	});
+
+	it('takes from Node, without importing it, the two checksums', () => {
+		const users = engine.filter(({ code }) => /\bgetBuiltinModule\b/.test(code));
+		expect(
+			users.map(({ path, code }) => [path, /getBuiltinModule(.*) \?\?/.exec(code)?.[1]]),
 		).toEqual([
-			['src/format/payload-checksum.ts', '{ createCipheriv }'],
-			['src/gateway/tokens.ts', '{ createHash, timingSafeEqual }'],
+			['src/format/crc32.ts', "?.('node:zlib')?.crc32"],
+			['src/format/payload-checksum.ts', "?.('node:crypto')?.createCipheriv"],
 		]);
 	});
 

@@ -15,7 +15,10 @@ export function parseAddress(text: string): Address {
 }
 
 /** The replicas' addresses by id, in the order of the ids. Errors: `BadOption`. */
-export function parsePeers(peers: Readonly<Record<number, string>>): Map<number, Address> {
+export function parsePeers(
+	peers: Readonly<Record<number, string>>,
+	parse = parseAddress,
+): Map<number, Address> {
 	const ids = Object.keys(peers).map(Number);
 	if (ids.length === 0) throw new BadOption('peers names no replica');
 	const addresses = new Map<number, Address>();
@@ -23,7 +26,7 @@ export function parsePeers(peers: Readonly<Record<number, string>>): Map<number,
 		if (!Number.isInteger(id) || id < 1 || id > ID_MAX) {
 			throw new BadOption(`a replica's id is a whole number from 1 to ${ID_MAX}`);
 		}
-		addresses.set(id, parseAddress(peers[id]!));
+		addresses.set(id, parse(peers[id]!));
 	}
 	return addresses;
 }

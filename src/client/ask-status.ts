@@ -62,10 +62,15 @@ export function requestStatus(environment: Environment, { outbound }: Link, foll
 	outbound.flush();
 }
 
-/** All replicas that the one which says this knows of. */
-export function membersOf({ members }: ReplicaStatus): Member[] {
+/** All replicas that the one which says this knows of, by the addresses of their ports and of their gateways: some are of
+ * use here. */
+export function membersOf({ members, gateways }: ReplicaStatus): Member[] {
 	const { voters = [], outgoing = [], learners = [] } = members ?? {};
-	return [...outgoing, ...voters, ...learners];
+	const others = Object.entries(gateways ?? {}).map(([id, address]) => ({
+		id: Number(id),
+		address,
+	}));
+	return [...outgoing, ...voters, ...learners, ...others];
 }
 
 const NUMBERS = ['id', 'leader', 'term', 'first', 'last', 'persisted', 'committed', 'applied'];

@@ -21,18 +21,19 @@ export interface Environment extends Pick<Doors, 'network' | 'clock' | 'random'>
 	readonly windowBytes: number;
 }
 
-/** Errors: `BadOption`. */
+/** `parse` reads an address, of those that the replicas tell too, and throws at what is none here. Errors: `BadOption`. */
 export function makeEnvironment(
 	options: ConnectOptions,
 	doors: Pick<Doors, 'network' | 'clock' | 'random'>,
+	parse = parseAddress,
 ): Environment {
-	const addresses = parsePeers(options.peers);
+	const addresses = parsePeers(options.peers, parse);
 	return {
 		network: doors.network,
 		clock: doors.clock,
 		random: doors.random,
 		addresses,
-		learn: (members) => learn(addresses, members),
+		learn: (members) => learn(addresses, members, parse),
 		cluster: clusterNumber(options.cluster ?? 'millrace'),
 		group: within('group', options.group ?? 1, 1, 0xffff_ffff),
 		timeoutMs: within('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS, 1, 2 ** 31 - 1),
@@ -51,13 +52,14 @@ const ADDRESSES_MAX = 1024;
 function learn(
 	addresses: Map<number, Address>,
 	members: Parameters<Environment['learn']>[0],
+	parse: typeof parseAddress,
 ): void {
 	const unknown = members.filter(({ id }) => !addresses.has(id));
 	if (unknown.length === 0) return;
 	const all = new Map(addresses);
 	for (const { id, address } of unknown) {
 		try {
-			if (all.size < ADDRESSES_MAX) all.set(id, parseAddress(address));
+			if (all.size < ADDRESSES_MAX) all.set(id, parse(address));
 		} catch {
 			// Of no use here; the replicas know theirs.
 		}

@@ -1,5 +1,6 @@
 import {
 	Busy,
+	Forbidden,
 	type MillraceError,
 	NoSpace,
 	ProtocolError,
@@ -421,12 +422,14 @@ function mayBeTaken({ attempts, isSent, sequence }: Frame, refused: number): boo
 
 /** Is nothing appended, now or later? */
 function isFinal(code: number): boolean {
+	if (code === Rejection.forbidden) return true;
 	return code >= Rejection.session && code <= Rejection.tooLarge;
 }
 
 /** The error for a refusal after which nothing was appended, in the words of who refused. */
 function refusal(code: number, reason: string): MillraceError {
 	if (code === Rejection.session) return new SessionError(reason);
+	if (code === Rejection.forbidden) return new Forbidden(reason);
 	const error = code === Rejection.noSpace ? new NoSpace('') : new TooLarge('', 0, 0);
 	error.message = reason;
 	return error;

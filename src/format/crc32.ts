@@ -1,4 +1,5 @@
-import * as zlib from 'node:zlib';
+/** Where there is Node; not imported, for browsers have this file too. */
+const zlibCrc32 = globalThis.process?.getBuiltinModule?.('node:zlib')?.crc32 ?? null;
 
 /** Eight tables for slicing-by-8, in one array: table t, byte b at t * 256 + b. Polynomial of zlib. */
 const TABLES = makeTables();
@@ -23,7 +24,14 @@ function makeTables(): Uint32Array {
 
 /** CRC-32 (the polynomial of zlib and Ethernet) of `bytes[start .. end)`. */
 export function crc32(bytes: Uint8Array, start: number, end: number): number {
-	if (end - start >= ZLIB_FROM_BYTES) return zlib.crc32(bytes.subarray(start, end));
+	if (end - start >= ZLIB_FROM_BYTES && zlibCrc32 !== null) {
+		return zlibCrc32(bytes.subarray(start, end));
+	}
+	return pureCrc32(bytes, start, end);
+}
+
+/** The same by the tables alone, whatever the length. */
+export function pureCrc32(bytes: Uint8Array, start: number, end: number): number {
 	let crc = 0xffffffff;
 	let position = start;
 	for (; position + 8 <= end; position += 8) crc = fold(crc, bytes, position);

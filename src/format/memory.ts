@@ -9,12 +9,12 @@ assert(new Uint8Array(new Uint32Array([1]).buffer)[0] === 1, 'the machine is lit
 export class Memory {
 	readonly bytes: Uint8Array;
 	readonly words: Uint32Array;
-	/** `size` is a multiple of 8. */
-	constructor(size: number) {
+	/** `size` is a multiple of 8, and so is where it begins in `buffer`. */
+	constructor(size: number, buffer: ArrayBufferLike | null = null, start = 0) {
 		assert(size >= 0 && size % 8 === 0, 'memory is a multiple of 8 bytes');
-		const buffer = new ArrayBuffer(size);
-		this.bytes = new Uint8Array(buffer);
-		this.words = new Uint32Array(buffer);
+		buffer ??= new ArrayBuffer(size);
+		this.bytes = new Uint8Array(buffer, start, size);
+		this.words = new Uint32Array(buffer, start, size / 4);
 	}
 
 	get size(): number {

@@ -1,5 +1,9 @@
-import { createCipheriv } from 'node:crypto';
 import { crc32 } from './crc32.js';
+import { pureGmac } from './pure-gmac.js';
+
+/** Where there is Node; not imported, for browsers have this file too. */
+const createCipheriv =
+	globalThis.process?.getBuiltinModule?.('node:crypto')?.createCipheriv ?? null;
 
 /**
  * From this length on, a payload is summed by GMAC: Node's CRC-32 is a table walk of 4.4 GB/s, its GMAC runs on the
@@ -18,6 +22,7 @@ const NONCE = new Uint8Array(12);
  */
 export function payloadChecksum(bytes: Uint8Array, start: number, end: number): number {
 	if (end - start < GMAC_FROM_BYTES) return crc32(bytes, start, end);
+	if (createCipheriv === null) return pureGmac(bytes, start, end);
 	const mac = createCipheriv('aes-128-gcm', KEY, NONCE);
 	mac.setAAD(bytes.subarray(start, end));
 	mac.final();

@@ -1,17 +1,18 @@
-import { AddressInUse, BadOption, ReadFailed, Stopped } from '../errors.js';
-import type { Clock, Timer } from '../io.js';
+import { BadOption, ReadFailed, Stopped } from '../errors.js';
+import type { Clock, Doors, Network, Timer } from '../io.js';
+import { allows, type Permission } from '../replica/permission.js';
 import type { Replica } from '../replica/replica.js';
+import { sideDoorOf } from '../replica/side-door.js';
 import { Budget } from './budget.js';
 import { CommitBell } from './commit-bell.js';
 import { type Desk, Exchange } from './exchange.js';
+import { type Listening, listen } from './listen.js';
 import { isOwnHost, type Settings } from './options.js';
 import { type Place, ROUTES, type Route } from './routes.js';
-import { allows } from './tokens.js';
-import type { Gateway, GatewayCounters, Permission } from './types.js';
-import type { HttpRequest, HttpResponse, TemplatedApp, Uws, us_listen_socket } from './uws.js';
+import { readProtocols, SocketDoor, SUBPROTOCOL } from './socket-door.js';
+import type { Gateway, GatewayCounters } from './types.js';
+import type { HttpRequest, HttpResponse, TemplatedApp, Uws } from './uws.js';
 
-/** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it two processes would share a port. */
-const EXCLUSIVE = 1;
 const TICK_MS = 1000;
 /** How often a tail says that it is alive. */
 const ALIVE_MS = 10_000;
@@ -36,7 +37,8 @@ export class HttpGateway implements Gateway, Desk, Place {
 	/** In the order they came. */
 	readonly #waiting = new Map<Exchange, Waiting>();
 	readonly #tails = new Set<Exchange>();
-	#listenSocket: us_listen_socket | null = null;
+	readonly #sockets: SocketDoor;
+	#listening: Listening | null = null;
 	#port = 0;
 	#timer: Timer | null = null;
 	#aliveAt = 0;
@@ -57,6 +59,19 @@ export class HttpGateway implements Gateway, Desk, Place {
 		this.bell = new CommitBell(replica);
 		this.#app = newApp(uws, settings);
 		this.#app.filter((response, change) => this.#counted(response, change));
+		this.#sockets = new SocketDoor(this.#app, {
+			clock,
+			budget: this.budget,
+			connectionBytesMax: settings.limits.connectionBytesMax,
+			takeMs: settings.limits.requestMs,
+			admitSocket: (response, request) => this.#admitSocket(response, request),
+			accept: (connection, permission) => sideDoorOf(replica).accept(connection, permission),
+			// Its beginning was counted as that of a connection, its end isn't.
+			ended: () => {
+				this.#connections -= 1;
+			},
+		});
+		sideDoorOf(replica).gateways = Object.fromEntries(settings.gateways);
 		this.#app.any('/*', (response, request) => this.#handle(response, request));
 	}
 
@@ -65,25 +80,16 @@ export class HttpGateway implements Gateway, Desk, Place {
 		uws: Uws,
 		replica: Replica,
 		settings: Settings,
-		clock: Clock,
+		{ clock, network }: Pick<Doors, 'clock' | 'network'>,
 	): Promise<Gateway> {
 		const gateway = new HttpGateway(uws, replica, settings, clock);
-		await gateway.#listen();
+		await gateway.#listen(network);
 		return gateway;
 	}
 
-	async #listen(): Promise<void> {
-		const { host, port } = this.settings;
-		// Its own types don't know of four arguments.
-		const app = this.#app as unknown as {
-			listen(host: string, port: number, how: number, told: (socket: unknown) => void): void;
-		};
-		const socket = await new Promise<us_listen_socket | false>((resolve) => {
-			app.listen(host, port, EXCLUSIVE, resolve as (socket: unknown) => void);
-		});
-		if (socket === false || socket === null) throw new AddressInUse(host, port);
-		this.#listenSocket = socket;
-		this.#port = this.#uws.us_socket_local_port(socket);
+	async #listen(network: Network): Promise<void> {
+		this.#listening = await listen(this.#uws, this.#app, network, this.settings);
+		this.#port = this.#listening.port;
 		this.#aliveAt = this.#clock.now();
 		this.#armTimer();
 	}
@@ -103,6 +109,7 @@ export class HttpGateway implements Gateway, Desk, Place {
 	readonly counters = (): GatewayCounters => ({
 		connections: this.#connections,
 		tails: this.#tails.size,
+		sockets: this.#sockets.count,
 		waitingBytes: this.budget.taken,
 		requests: this.#requests,
 		failures: this.#failures,
@@ -167,11 +174,30 @@ export class HttpGateway implements Gateway, Desk, Place {
 		if (needed === null || tokens === null) return true;
 		const held = tokens.permissionOfHeader(exchange.authorization);
 		if (held !== null && allows(held, needed)) return true;
-		if (held === null) {
-			exchange.withHeaders({ 'www-authenticate': 'Bearer' });
-			exchange.refuse(401, 'UNAUTHORIZED', 'Authorization: Bearer, and a token that is known here');
-		} else exchange.refuse(403, 'FORBIDDEN', `this needs a token for '${needed}'`);
+		if (held === null) refuseStranger(exchange);
+		else exchange.refuse(403, 'FORBIDDEN', `this needs a token for '${needed}'`);
 		return false;
+	}
+
+	/** @returns what may be done on a WebSocket; null if it was refused, and said so */
+	#admitSocket(response: HttpResponse, request: HttpRequest): Permission | null {
+		const { isOurs, token } = readProtocols(request.getHeader('sec-websocket-protocol'));
+		const exchange = new Exchange(this, response, request);
+		this.#requests += 1;
+		const { tokens } = this.settings;
+		const stopped = this.isClosing ? new Stopped('its gateway closes') : this.replica.stopped;
+		const strangeness = this.#strangeness(exchange);
+		if (stopped !== null) exchange.fail(stopped, true);
+		else if (strangeness !== null) exchange.refuse(403, 'FORBIDDEN', strangeness);
+		else if (!isOurs) exchange.refuse(400, 'BAD_OPTION', `the subprotocol is ${SUBPROTOCOL}`);
+		else if (tokens === null) return 'admin';
+		else {
+			const byProtocol = token === null ? null : tokens.permissionOf(token);
+			const held = byProtocol ?? tokens.permissionOfHeader(exchange.authorization);
+			if (held === null) refuseStranger(exchange);
+			return held;
+		}
+		return null;
 	}
 
 	over(exchange: Exchange): void {
@@ -195,6 +221,9 @@ export class HttpGateway implements Gateway, Desk, Place {
 
 	#tick(now: number): void {
 		const { requestMs } = this.settings.limits;
+		this.#sockets.tick(now);
+		// A replica that has stopped closes what came to its own port, and not these.
+		if (this.replica.stopped !== null) this.#sockets.close();
 		for (const [exchange, { since, route }] of this.#waiting) {
 			if (now - since < requestMs) break;
 			giveUp(exchange, route, requestMs);
@@ -212,8 +241,10 @@ export class HttpGateway implements Gateway, Desk, Place {
 	}
 
 	async #close(): Promise<void> {
-		if (this.#listenSocket !== null) this.#uws.us_listen_socket_close(this.#listenSocket);
-		this.#listenSocket = null;
+		this.#listening?.close();
+		this.#listening = null;
+		this.#sockets.close();
+		sideDoorOf(this.replica).gateways = {};
 		// They look once `isClosing` is set.
 		this.#clock.endOfTurn(() => this.bell.ring());
 		if (this.#waiting.size + this.#tails.size > 0) await this.#idle();
@@ -230,6 +261,11 @@ export class HttpGateway implements Gateway, Desk, Place {
 			};
 		});
 	}
+}
+
+function refuseStranger(exchange: Exchange): void {
+	exchange.withHeaders({ 'www-authenticate': 'Bearer' });
+	exchange.refuse(401, 'UNAUTHORIZED', 'Authorization: Bearer, and a token that is known here');
 }
 
 function newApp(uws: Uws, { tls }: Settings): TemplatedApp {

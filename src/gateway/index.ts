@@ -1,5 +1,5 @@
 /**
- * The gateway: HTTP for a replica, on uWebSockets.js. This file alone knows Node's own clock.
+ * The gateway: HTTP for a replica, on uWebSockets.js. This file alone knows Node's own clock and sockets.
  *
  *     request -> filter (how many) -> route (which, who may) -> body -> replica -> answer, or a stream of them
  *
@@ -31,10 +31,5 @@ export async function openGateway(replica: Replica, options: GatewayOptions): Pr
 	const settings = settingsOf(options, replica.limits.entryBytesMax);
 	const uws = await loadUws();
 	const dashboard = dashboardOf(replica.id, settings.gateways, await readChartFiles());
-	return HttpGateway.open(
-		uws,
-		replica,
-		{ ...settings, dashboard },
-		(options.doors ?? nativeDoors()).clock,
-	);
+	return HttpGateway.open(uws, replica, { ...settings, dashboard }, options.doors ?? nativeDoors());
 }

@@ -89,6 +89,7 @@ export function metricsOf(status: ReplicaStatus, gateway: GatewayCounters): stri
 		else page.gauge(snake(name), help, value);
 	}
 	page.gauge('gateway_connections', 'Open connections of the gateway.', gateway.connections);
+	page.gauge('gateway_sockets', 'WebSockets among them.', gateway.sockets);
 	page.gauge('gateway_tails', 'Tails that are being sent.', gateway.tails);
 	page.gauge('gateway_waiting_bytes', 'Bodies and answers under way.', gateway.waitingBytes);
 	page.counter('gateway_requests', 'Requests.', gateway.requests);

@@ -6,6 +6,7 @@ import type { GatewayLimits, GatewayOptions } from './types.js';
 const DEFAULT_LIMITS: GatewayLimits = {
 	connectionsMax: 1024,
 	waitingBytesMax: 64 * 1024 * 1024,
+	connectionBytesMax: 24 * 1024 * 1024,
 	requestMs: 10_000,
 };
 

@@ -6,6 +6,7 @@ import type { Exchange } from './exchange.js';
 import { metricsOf, OPENMETRICS } from './metrics.js';
 import type { Settings } from './options.js';
 import { base64, flag, number, parametersOf } from './parameters.js';
+import { SOCKET_PATH } from './socket-door.js';
 import { giveTail } from './tail.js';
 import type { GatewayCounters, Permission } from './types.js';
 
@@ -63,6 +64,15 @@ export const ROUTES: Readonly<Record<string, Route>> = {
 			const report = replica.profileSoFar();
 			if (report === null) exchange.refuse(404, 'NOT_PROFILED', 'no profile is being recorded');
 			else exchange.json(200, report);
+		},
+	},
+	// Where it is asked for as HTTP.
+	[SOCKET_PATH]: {
+		methods: ['get'],
+		permission: null,
+		run: (exchange) => {
+			exchange.withHeaders({ upgrade: 'websocket', connection: 'upgrade' });
+			exchange.refuse(426, 'UPGRADE_REQUIRED', 'here WebSockets are made, and nothing else');
 		},
 	},
 	'/metrics': {

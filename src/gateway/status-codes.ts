@@ -10,6 +10,7 @@ export const STATUS_LINES = {
 	408: '408 Request Timeout',
 	410: '410 Gone',
 	413: '413 Content Too Large',
+	426: '426 Upgrade Required',
 	500: '500 Internal Server Error',
 	503: '503 Service Unavailable',
 	504: '504 Gateway Timeout',

@@ -1,15 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BadOption } from '../errors.js';
-import type { Permission, Token } from './types.js';
+import { isPermission, type Permission } from '../replica/permission.js';
+import type { Token } from './types.js';
 
-const RANK: Readonly<Record<Permission, number>> = { read: 1, write: 2, admin: 3 };
 /** RFC 6750, section 2.1, and long enough that nobody guesses it. */
 const SECRET = /^[A-Za-z0-9\-._~+/]{16,256}=*$/;
-
-/** Does `held` allow what `needed` does? */
-export function allows(held: Permission, needed: Permission): boolean {
-	return RANK[held] >= RANK[needed];
-}
 
 function digestOf(text: string): Uint8Array {
 	return createHash('sha256').update(text).digest();
@@ -28,7 +23,7 @@ export class Tokens {
 	constructor(tokens: readonly Token[]) {
 		if (tokens.length === 0) throw new BadOption('tokens: there is none');
 		this.#known = tokens.map(({ permission, secret }) => {
-			if (!Object.hasOwn(RANK, permission))
+			if (!isPermission(permission))
 				throw new BadOption("a token's permission is read, write or admin");
 			if (!SECRET.test(secret))
 				throw new BadOption('a token has 16 to 256 letters, digits or -._~+/');
@@ -61,12 +56,12 @@ export function parseTokens(text: string): Token[] {
 		const words = line.replace(/#.*/, '').trim().split(/\s+/);
 		if (words[0] === '') continue;
 		const [permission, secret] = words;
-		if (words.length !== 2 || !Object.hasOwn(RANK, permission!) || !SECRET.test(secret!)) {
+		if (words.length !== 2 || !isPermission(permission!) || !SECRET.test(secret!)) {
 			throw new BadOption(
 				`tokens, line ${i + 1}: 'read', 'write' or 'admin', and a token of 16 to 256 characters`,
 			);
 		}
-		tokens.push({ permission: permission as Permission, secret: secret! });
+		tokens.push({ permission, secret: secret! });
 	}
 	if (tokens.length === 0) throw new BadOption('tokens: there is none');
 	return tokens;

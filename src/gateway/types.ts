@@ -1,8 +1,8 @@
 /** The public shapes of the gateway. */
 import type { Doors, TlsFiles } from '../io.js';
+import type { Permission } from '../replica/permission.js';
 
-/** `'read'`: reads, tails, status, metrics. `'write'`: also proposals. `'admin'`: everything. */
-export type Permission = 'read' | 'write' | 'admin';
+export type { Permission };
 
 export interface Token {
 	readonly permission: Permission;
@@ -13,9 +13,11 @@ export interface Token {
 export interface GatewayLimits {
 	/** Connections; one more is closed at once. Default 1,024. */
 	readonly connectionsMax: number;
-	/** Of all connections together: bodies that are still coming, and answers that aren't taken yet. Who comes when they are
+	/** Of all connections together: what is still coming or isn't taken yet, and answers that aren't taken yet. Who comes when they are
 	 * used up is refused (503). Default 64 MiB. */
 	readonly waitingBytesMax: number;
+	/** What one WebSocket may have sent that isn't taken yet: more than its client's window and its reads. Default 24 MiB. */
+	readonly connectionBytesMax: number;
 	/** A request without an outcome after this long is answered with 504; one whose answer isn't taken by then is cut off.
 	 * Tails may last. Default 10,000. */
 	readonly requestMs: number;
@@ -36,8 +38,8 @@ export interface GatewayOptions {
 	/** Encrypted. Clients show no certificate; they have tokens. */
 	readonly tls?: Pick<TlsFiles, 'certificateFile' | 'keyFile'>;
 	readonly limits?: Partial<GatewayLimits>;
-	/** Default: Node's own clock. */
-	readonly doors?: Pick<Doors, 'clock'>;
+	/** Default: Node's own. `network`: only to see whether the port is free. */
+	readonly doors?: Pick<Doors, 'clock' | 'network'>;
 }
 
 export interface Gateway {
@@ -55,6 +57,8 @@ export interface GatewayCounters {
 	/** Open now. */
 	connections: number;
 	tails: number;
+	/** Of the connections, those that are WebSockets. */
+	sockets: number;
 	waitingBytes: number;
 	/** Since it was opened. */
 	requests: number;

@@ -1,7 +1,14 @@
 import { GatewayUnavailable } from '../errors.js';
 
 export type Uws = typeof import('uWebSockets.js');
-export type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+export type {
+	HttpRequest,
+	HttpResponse,
+	TemplatedApp,
+	us_listen_socket,
+	us_socket_context_t,
+	WebSocket,
+} from 'uWebSockets.js';
 
 const HOW =
 	'with Node 20 or 22 on Linux, macOS or Windows, npm install uWebSockets.js@npm:uws-pack@20.0.8; ' +

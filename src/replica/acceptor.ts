@@ -7,6 +7,7 @@ import { Outbound } from '../transport/outbound.js';
 import { type StagedFrames, StagingReceiver } from '../transport/staging-receiver.js';
 import type { Versions } from '../transport/versions.js';
 import type { Tell } from './events.js';
+import type { Permission } from './permission.js';
 
 /** How long a stranger may be silent, and how long a goodbye may take. */
 const HELLO_MS = 5000;
@@ -40,7 +41,12 @@ export interface Host {
 	refusal(hello: Greeting): string | null;
 	/** A replica wants to hear what this one has to say. */
 	welcomePeer(hello: Greeting, outbound: Outbound, incoming: Incoming): Guest;
-	welcomeClient(hello: Greeting, outbound: Outbound, incoming: Incoming): Guest;
+	welcomeClient(
+		hello: Greeting,
+		outbound: Outbound,
+		incoming: Incoming,
+		permission: Permission,
+	): Guest;
 	readonly tell: Tell;
 }
 
@@ -56,6 +62,7 @@ export interface Incoming {
 export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 	readonly #host: Host;
 	readonly #connection: Connection;
+	readonly #permission: Permission;
 	readonly #outbound: Outbound;
 	readonly #receiver: StagingReceiver;
 	#guest: Guest | null = null;
@@ -64,9 +71,11 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 	/** Ends a silence, then the wait for a goodbye to be sent. */
 	#timer: Timer | null = null;
 
-	constructor(host: Host, connection: Connection) {
+	/** `permission`: what it may do as a client. */
+	constructor(host: Host, connection: Connection, permission: Permission = 'admin') {
 		this.#host = host;
 		this.#connection = connection;
+		this.#permission = permission;
 		this.#outbound = new Outbound(connection);
 		this.#receiver = new StagingReceiver(this, host.frameBytesMax);
 	}
@@ -95,6 +104,10 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 
 	received(bytes: number): void {
 		this.#receiver.received(bytes);
+	}
+
+	lent(bytes: Uint8Array): number {
+		return this.#receiver.lent(bytes);
 	}
 
 	closed(_reason: Error | null): void {
@@ -142,11 +155,12 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		this.#guest =
 			hello.purpose === Purpose.peer
 				? this.#host.welcomePeer(hello, this.#outbound, this)
-				: this.#host.welcomeClient(hello, this.#outbound, this);
+				: this.#host.welcomeClient(hello, this.#outbound, this, this.#permission);
 	}
 
 	#refusal(hello: Greeting): string | null {
-		if (this.#connection.isClientOnly === true) return 'its certificate is a client’s';
+		if (this.#connection.isClientOnly === true)
+			return 'it comes as a client: its certificate is a client’s, or it came by the gateway';
 		return this.#host.refusal(hello);
 	}
 

@@ -1,5 +1,6 @@
 import {
 	Busy,
+	Forbidden,
 	MillraceError,
 	NoSpace,
 	NotLeader,
@@ -85,6 +86,7 @@ function codeOf(error: Error): number {
 	if (error instanceof UnknownOutcome) return Rejection.unknownOutcome;
 	if (error instanceof Stopped) return Rejection.stopped;
 	if (error instanceof ReadFailed) return Rejection.readFailed;
+	if (error instanceof Forbidden) return Rejection.forbidden;
 	return Rejection.other;
 }
 
@@ -243,6 +245,11 @@ export class ClientService implements Guest {
 		reply.hintIndex = codeOf(error);
 		reply.hintTerm = error instanceof NotLeader ? error.leader : 0;
 		this.#send(reply, encoder.encode(error.message));
+	}
+
+	refuseAdmin(context: number, { code, message }: MillraceError): void {
+		const reply = { ok: false, code, message };
+		this.#answer(MessageFrameKind.adminReply, context, encoder.encode(JSON.stringify(reply)));
 	}
 
 	#cleared(kind: number, context: number): MessageNumbers {

@@ -26,9 +26,11 @@ import { Proposals } from './proposals.js';
 import { ReadSlabs } from './read-slabs.js';
 import { Reads } from './reads.js';
 import { Replica } from './replica.js';
+import { RestrictedGuest } from './restricted-guest.js';
 import { Roster } from './roster.js';
 import { pastFault } from './session-gate.js';
 import { Sessions } from './sessions.js';
+import { openSideDoor, type SideDoor } from './side-door.js';
 import { newReceiver, newSender, newSnapshots } from './snapshot-parts.js';
 import type { SnapshotReceiver } from './snapshot-receiver.js';
 import { canSnapshot, type Snapshots } from './snapshots.js';
@@ -69,6 +71,8 @@ export interface ReplicaParts {
 	/** Who has dialled in, beside the peers. */
 	readonly connections: Readonly<Record<'strangers' | 'clients', Set<Incoming>>>;
 	listener: Listener | null;
+	/** Set when it listens. */
+	sideDoor: SideDoor | null;
 }
 
 /**
@@ -281,6 +285,7 @@ function assemble(
 		probe,
 		connections: { strangers: new Set(), clients: new Set() },
 		listener: null,
+		sideDoor: null,
 	};
 }
 
@@ -367,10 +372,14 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 				if (replica.stopped === null) chronicle.tell('', 'peer-lost', { peer: from });
 			});
 		},
-		welcomeClient: ({ protocol }, outbound, incoming) =>
-			new ClientService(replica, outbound, incoming, protocol),
+		welcomeClient: ({ protocol }, outbound, incoming, permission) => {
+			const service = new ClientService(replica, outbound, incoming, protocol);
+			if (permission === 'admin') return service;
+			return new RestrictedGuest(service, incoming, permission);
+		},
 		tell: chronicle.tell,
 	};
+	parts.sideDoor = openSideDoor(replica, host);
 	const address = settings.addresses.get(settings.id)!;
 	return doors.network.listen(address, (connection) => new Accepted(host, connection));
 }

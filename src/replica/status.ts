@@ -68,6 +68,7 @@ export function statusOf(parts: ReplicaParts, stopped: Stopped | null): ReplicaS
 		isProfiled: parts.probe.recorder !== null,
 		counters: countersOf(parts),
 		stopped: stopped === null ? null : stopped.message,
+		gateways: parts.sideDoor?.gateways ?? {},
 	};
 }
 

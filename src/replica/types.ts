@@ -285,6 +285,8 @@ export interface ReplicaStatus {
 	readonly counters: Readonly<Record<string, number>>;
 	/** Set once the replica has stopped for good. */
 	readonly stopped: string | null;
+	/** Where the replicas' gateways are, by id, as far as this one's gateway was told. */
+	readonly gateways: Readonly<Record<number, string>>;
 }
 
 /** What an operator may ask of a replica, in JSON: `do` is one of the names in `admin.ts`, and each has its own fields. */

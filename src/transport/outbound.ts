@@ -6,6 +6,8 @@ import type { Connection } from '../io.js';
 
 /** What the frames that this end makes itself may take, per connection, until they are sent. */
 const OWN_BYTES = 64 * 1024;
+/** Of those who have said little yet: there may be thousands. */
+const FIRST_OWN_BYTES = 4 * 1024;
 
 /** One write, on its way: what it must let go of when it is done. */
 interface Write {
@@ -22,7 +24,7 @@ interface Write {
  */
 export class Outbound {
 	readonly #connection: Connection;
-	readonly #own = new OwnMemory(OWN_BYTES);
+	#own = new OwnMemory(FIRST_OWN_BYTES);
 	/** The ring: `#ownUsed` bytes up to `#ownNext` are taken. */
 	#ownNext = 0;
 	#ownUsed = 0;
@@ -53,10 +55,7 @@ export class Outbound {
 
 	/** Whether a message without a body would be taken now. */
 	get hasRoom(): boolean {
-		const length = messageLength(0);
-		const restOfRing = OWN_BYTES - this.#ownNext;
-		const skipped = restOfRing < length ? restOfRing : 0;
-		return !this.#takesNone && this.#ownUsed + skipped + length <= OWN_BYTES;
+		return !this.#takesNone && this.#placeFor(messageLength(0)) >= 0;
 	}
 
 	/** Gathers a message. @returns false if there is no room for it now: it is dropped */
@@ -111,15 +110,27 @@ export class Outbound {
 
 	/** Room in the ring for a message, or -1. What is skipped at the ring's end counts as used. */
 	#takeOwn(length: number): number {
-		const restOfRing = OWN_BYTES - this.#ownNext;
-		const isWrapped = restOfRing < length;
-		const skipped = isWrapped ? restOfRing : 0;
-		if (this.#ownUsed + skipped + length > OWN_BYTES) return -1;
-		const offset = isWrapped ? 0 : this.#ownNext;
+		const offset = this.#placeFor(length);
+		if (offset < 0) return -1;
+		const skipped = offset < this.#ownNext ? this.#own.size - this.#ownNext : 0;
 		this.#ownNext = offset + length;
 		this.#ownUsed += skipped + length;
 		this.#ownGathered += skipped + length;
 		return offset;
+	}
+
+	/** Where a message would go, or -1. */
+	#placeFor(length: number): number {
+		const { size } = this.#own;
+		const restOfRing = size - this.#ownNext;
+		const isWrapped = restOfRing < length;
+		const skipped = isWrapped ? restOfRing : 0;
+		if (this.#ownUsed + skipped + length <= size) return isWrapped ? 0 : this.#ownNext;
+		if (size === OWN_BYTES) return -1;
+		// What is used is as good as at its end: whatever is sent first is free first, there as here.
+		this.#own = new OwnMemory(OWN_BYTES);
+		this.#ownNext = 0;
+		return this.#placeFor(length);
 	}
 
 	/** Sends what was gathered. */

@@ -12,5 +12,7 @@ export const Rejection = {
 	other: 8,
 	/** The session isn't known (any more); this batch will never be applied under it. */
 	sessionExpired: 9,
+	/** The token is for less. Nothing was appended. */
+	forbidden: 16,
 } as const;
 export type Rejection = (typeof Rejection)[keyof typeof Rejection];

@@ -2,6 +2,8 @@ import { FrameKind, FrameScanner } from '../format/frame-stream.js';
 import { Memory } from '../format/memory.js';
 
 const STAGE_BYTES = 64 * 1024;
+/** Of those who have said little yet: there may be thousands. */
+const FIRST_STAGE_BYTES = 4 * 1024;
 
 export interface StagedFrames {
 	/** A validated frame, valid until this returns. `false` = not now: it is handed over again after `retry`. */
@@ -20,6 +22,8 @@ export class StagingReceiver {
 	readonly #frameBytesMax: number;
 	readonly #scanner = new FrameScanner();
 	#memory: Memory | null = null;
+	/** What the next memory begins with. */
+	#stageBytes = FIRST_STAGE_BYTES;
 	#start = 0;
 	#end = 0;
 	/** Whether the next bytes have a place already, which must stay where it is: `space` comes long before
@@ -34,7 +38,7 @@ export class StagingReceiver {
 	}
 
 	space(): Uint8Array {
-		this.#memory ??= new Memory(STAGE_BYTES);
+		this.#memory ??= new Memory(this.#stageBytes);
 		if (this.#end === this.#memory.size) this.#makeRoom(this.#memory);
 		this.#isReserved = true;
 		return this.#memory.bytes.subarray(this.#end);
@@ -44,7 +48,32 @@ export class StagingReceiver {
 		this.#isReserved = false;
 		if (this.#isClosed) return;
 		this.#end += bytes;
+		if (this.#end === this.#memory!.size) this.#stageBytes = STAGE_BYTES;
 		this.#handOver();
+	}
+
+	/** Hands over frames where they lie, in memory that is gone when this returns. @returns the length of those taken */
+	lent(bytes: Uint8Array): number {
+		const isBehindOthers = this.#start < this.#end || this.#isReserved || this.#isHandingOver;
+		if (this.#isClosed || isBehindOthers || bytes.byteOffset % 8 !== 0) return 0;
+		const memory = new Memory(bytes.length - (bytes.length % 8), bytes.buffer, bytes.byteOffset);
+		const length = this.#handOverFrom(memory, 0, memory.size);
+		this.#frames.readDone();
+		return length;
+	}
+
+	/** @returns where the frames that were taken end */
+	#handOverFrom(memory: Memory, start: number, end: number): number {
+		let at = start;
+		this.#isHandingOver = true;
+		while (!this.#isClosed) {
+			const length = this.#handOverNext(memory, at, end);
+			if (length === 0) break;
+			at += length;
+		}
+		this.#isHandingOver = false;
+		if (this.#isClosed) this.#memory = null;
+		return at;
 	}
 
 	/** Hands over what was refused before. */
@@ -59,40 +88,35 @@ export class StagingReceiver {
 
 	#handOver(): void {
 		if (this.#isHandingOver || this.#memory === null) return;
-		this.#isHandingOver = true;
-		while (!this.#isClosed && this.#handOverNext(this.#memory));
-		this.#isHandingOver = false;
-		if (this.#isClosed) {
-			this.#memory = null;
-			return;
-		}
+		this.#start = this.#handOverFrom(this.#memory, this.#start, this.#end);
+		if (this.#isClosed) return;
 		if (this.#start === this.#end && !this.#isReserved) this.#forget();
 		this.#frames.readDone();
 	}
 
-	/** @returns whether a frame was handed over */
-	#handOverNext(memory: Memory): boolean {
-		const kind = this.#scanner.scan(memory, this.#start, this.#end, this.#frameBytesMax);
-		if (kind === FrameKind.incomplete) return false;
+	/** @returns the length of the frame that was taken; 0 if none was */
+	#handOverNext(memory: Memory, at: number, end: number): number {
+		const kind = this.#scanner.scan(memory, at, end, this.#frameBytesMax);
+		if (kind === FrameKind.incomplete) return 0;
 		const length = this.#scanner.length;
 		if (kind === FrameKind.batch || kind === FrameKind.message) {
 			const isTaken =
 				kind === FrameKind.batch
-					? this.#frames.batch(memory, this.#start, length)
-					: this.#frames.message(memory, this.#start, length);
-			if (isTaken) this.#start += length;
-			return isTaken;
+					? this.#frames.batch(memory, at, length)
+					: this.#frames.message(memory, at, length);
+			return isTaken ? length : 0;
 		}
 		this.#isClosed = true;
 		this.#frames.broken(this.#scanner.fault ?? 'a frame that is never sent');
-		return false;
+		return 0;
 	}
 
-	/** Everything is handed over: begin at the front again, with little. */
+	/** Everything is handed over: begin at the front again, with as much as usual. */
 	#forget(): void {
 		this.#start = 0;
 		this.#end = 0;
-		if (this.#memory!.size > STAGE_BYTES) this.#memory = null;
+		const { size } = this.#memory!;
+		if (size > STAGE_BYTES || size < this.#stageBytes) this.#memory = null;
 	}
 
 	#makeRoom(memory: Memory): void {

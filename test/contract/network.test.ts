@@ -1,12 +1,16 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
+import WebSocket from 'ws';
 import type { Body } from '../../examples/maelstrom/messages.js';
 import { MaelstromNetwork } from '../../examples/maelstrom/network.js';
 import { NativeClock, NativeNetwork, TlsNetwork } from '../../native-free-io/index.js';
+import { WebSocketNetwork } from '../../src/browser/web-socket-network.js';
 import { MuxNetwork } from '../../src/host/mux-network.js';
 import type { Clock, Network } from '../../src/io.js';
+import { unavailable } from '../gateway/gateways.js';
 import { TestCertificates } from '../native-free-io/certificates.js';
 import { World } from '../simulation/world.js';
 import { networkContract } from './network.js';
+import { SocketNetwork } from './socket-network.js';
 
 networkContract('native', () => {
 	const network = new NativeNetwork();
@@ -68,3 +72,11 @@ for (const seed of [1, 2])
 		};
 		return { listening: own('a'), dialling: own('b'), host: 'a' };
 	});
+
+describe.skipIf(unavailable !== null)('WebSockets', () => {
+	networkContract('between a gateway and ws', () => ({
+		listening: new SocketNetwork(),
+		dialling: new WebSocketNetwork({ clock: new NativeClock(), WebSocket }),
+		host: '127.0.0.1',
+	}));
+});

@@ -1,6 +1,6 @@
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { crc32, crc32BitOf } from '../../src/format/crc32.js';
+import { crc32, crc32BitOf, pureCrc32 } from '../../src/format/crc32.js';
 
 describe('crc32', () => {
 	const bytes = new Uint8Array(1024 + 64);
@@ -19,6 +19,7 @@ describe('crc32', () => {
 			for (const offset of [0, 1, 2, 3, 4, 5, 6, 7, 8, 33]) {
 				const expected = zlib.crc32(bytes.subarray(offset, offset + length));
 				if (crc32(bytes, offset, offset + length) !== expected) wrong.push(`${offset}+${length}`);
+				if (pureCrc32(bytes, offset, offset + length) !== expected) wrong.push(`pure ${length}`);
 			}
 		}
 		expect(wrong).toEqual([]);

@@ -1,8 +1,9 @@
 /** The payload checksum against a GHASH written as the standard's text has it, bit by bit. */
-import { createCipheriv } from 'node:crypto';
+import { createCipheriv, randomBytes } from 'node:crypto';
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { GMAC_FROM_BYTES, payloadChecksum } from '../../src/format/payload-checksum.js';
+import { pureGmac } from '../../src/format/pure-gmac.js';
 
 const POLYNOMIAL = 0xe1n << 120n;
 const ONES = (1n << 128n) - 1n;
@@ -70,6 +71,20 @@ describe('the payload checksum', () => {
 			expect(payloadChecksum(bytes, 0, bytes.length)).not.toBe(whole);
 			bytes[bit >>> 3]! ^= 1 << (bit & 7);
 		}
+	});
+
+	it('is the same without Node, for any length, place and bytes', () => {
+		const bytes = randomBytes(GMAC_FROM_BYTES + 300);
+		for (let i = 0; i < 200; i++) {
+			const start = i % 17;
+			const end = start + GMAC_FROM_BYTES + i;
+			if (pureGmac(bytes, start, end) !== payloadChecksum(bytes, start, end)) {
+				expect.fail(`${end - start} bytes at ${start} of ${bytes.toString('base64')}`);
+			}
+			bytes[i * 150] = i;
+		}
+		expect(pureGmac(someBytes(16), 0, 0)).toBe(gmac(new Uint8Array(0)));
+		expect(pureGmac(someBytes(16), 0, 15)).toBe(gmac(someBytes(15)));
 	});
 
 	it('of a large payload does not change with the format: these are its values', () => {

@@ -10,6 +10,7 @@ const gateway = {
 	waitingBytes: 10,
 	requests: 20,
 	failures: 2,
+	sockets: 1,
 	turnedAway: 0,
 };
 

@@ -105,8 +105,8 @@ export const formatMutants: readonly Mutant[] = [
 		'stage-grows-with-the-claim',
 		31,
 		'src/transport/staging-receiver.ts',
-		'this.#memory ??= new Memory(STAGE_BYTES);',
-		'this.#memory ??= new Memory(Math.max(STAGE_BYTES, this.#frameBytesMax));',
+		'this.#memory ??= new Memory(this.#stageBytes);',
+		'this.#memory ??= new Memory(Math.max(this.#stageBytes, this.#frameBytesMax));',
 		tests(STAGING, /memory grows with what arrives, not with what is claimed/),
 	),
 	mutant(
@@ -145,8 +145,8 @@ export const formatMutants: readonly Mutant[] = [
 		'send-ring-without-end',
 		30,
 		'src/transport/outbound.ts',
-		'if (this.#ownUsed + skipped + length > OWN_BYTES) return -1;',
-		'',
+		'if (size === OWN_BYTES) return -1;',
+		'if (size === OWN_BYTES) return isWrapped ? 0 : this.#ownNext;',
 		tests(OUTBOUND, /the ring refuses what it has no room for/),
 	),
 	mutant(

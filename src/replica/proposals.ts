@@ -13,6 +13,8 @@ import { alignUp8, type Memory } from '../format/memory.js';
 import type { Slab, SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
 import { Probe } from '../profile/recorder.js';
+import type { Proposed } from './types.js';
+import { RunWaiter } from './waiters.js';
 
 /** Somebody who waits for `count` entries of a batch to be applied. */
 export interface Waiter {
@@ -61,6 +63,8 @@ export class Proposals {
 	/** When the open batch was begun, while that is recorded; else 0. */
 	#acceptedAt = 0;
 	#waiters: Waiter[] = [];
+	/** The last of them, while whoever proposes one entry may join it. */
+	#run: RunWaiter | null = null;
 	/** Where frames are made; held once. */
 	#slab: Slab | null = null;
 	/** First free byte of it. */
@@ -91,10 +95,30 @@ export class Proposals {
 
 	/** Takes one entry. Errors: `TooLarge`, `Busy`. */
 	add(entry: Uint8Array, waiter: Waiter): void {
+		this.#write(entry);
+		this.#push(waiter);
+	}
+
+	/** The same; those who come one behind the other share a waiter. */
+	join(entry: Uint8Array): Promise<Proposed> {
+		this.#write(entry);
+		if (this.#run === null) {
+			const run = new RunWaiter();
+			this.#push(run);
+			this.#run = run;
+		}
+		return this.#run.join();
+	}
+
+	#write(entry: Uint8Array): void {
 		if (!this.#writer.fits(entry.length, 1)) this.#begin(entry.length, 1);
 		else if (this.#isOverLimit(entry.length)) throw this.#busy();
 		this.#writer.add(entry);
+	}
+
+	#push(waiter: Waiter): void {
 		this.#waiters.push(waiter);
+		this.#run = null;
 	}
 
 	/** Takes entries that become neighbours in one batch. Errors: `TooLarge`, `Busy`. */
@@ -103,7 +127,7 @@ export class Proposals {
 		if (!this.#writer.fits(payload.length, ends.length)) this.#begin(payload.length, ends.length);
 		else if (this.#isOverLimit(payload.length)) throw this.#busy();
 		this.#writer.addPacked(packed);
-		this.#waiters.push(waiter);
+		this.#push(waiter);
 	}
 
 	/** Takes entries, `bytes` altogether, that become neighbours in one batch. Errors: `TooLarge`, `Busy`. */
@@ -111,7 +135,7 @@ export class Proposals {
 		if (!this.#writer.fits(bytes, entries.length)) this.#begin(bytes, entries.length);
 		else if (this.#isOverLimit(bytes)) throw this.#busy();
 		for (const entry of entries) this.#writer.add(entry);
-		this.#waiters.push(waiter);
+		this.#push(waiter);
 	}
 
 	/** Takes a finished frame, validated, of a remote producer: copied once, as a whole. Errors: `Busy`. */
@@ -133,7 +157,7 @@ export class Proposals {
 	}
 
 	/** Adds a waiter for a session's batch that is on its way. @returns false if there is no such batch */
-	join(session: number, sequence: number, waiter: Waiter): boolean {
+	joinSession(session: number, sequence: number, waiter: Waiter): boolean {
 		const isIt = (frame: ProposedFrame) => frame.session === session && frame.sequence === sequence;
 		const frame = this.#ready.find(isIt) ?? this.#inLog.find(isIt);
 		frame?.waiters.push(waiter);
@@ -218,6 +242,7 @@ export class Proposals {
 		const open = this.#waiters;
 		if (this.#writer.count > 0) this.#writer.abandon();
 		this.#waiters = [];
+		this.#run = null;
 		const ready = this.#ready.splice(0);
 		for (const frame of ready) {
 			this.#bytes -= frame.length;
@@ -280,6 +305,7 @@ export class Proposals {
 		if (this.#writer.count === 0) return;
 		const waiters = this.#waiters;
 		this.#waiters = [];
+		this.#run = null;
 		this.#pushReady(this.#writer.finish(this.#label), waiters);
 	}
 

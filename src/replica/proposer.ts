@@ -29,7 +29,7 @@ import type { ReplicaParts } from './open.js';
 import type { Waiter } from './proposals.js';
 import { sessionsFault } from './session-gate.js';
 import type { Proposed, ProposedBatch, ProposeOptions } from './types.js';
-import { abortable, BatchWaiter, EntryWaiter, keepSettlers, settlers } from './waiters.js';
+import { abortable, BatchWaiter, EntryWaiter } from './waiters.js';
 
 const WAITS: ProposeOptions = { whenBusy: 'wait' };
 
@@ -80,35 +80,27 @@ export class Proposer {
 		});
 	}
 
-	/** The usual call, with no more garbage than a promise and who resolves it make. */
+	/** The usual call: with little garbage. */
 	#oneNow(entry: Uint8Array, mayWait: boolean): Promise<Proposed> {
-		const promise = new Promise<Proposed>(keepSettlers);
-		const waiter = new EntryWaiter(settlers.resolve, settlers.reject);
 		try {
-			this.#addOne(entry, waiter);
+			this.#requireProposer();
+			this.#requireSpace();
+			const proposed = this.#parts.proposals.join(entry);
+			this.#parts.loop.wake();
+			return proposed;
 		} catch (error) {
-			if (mayWait && error instanceof Busy) this.#addWithRoom(entry, waiter);
-			else waiter.failed(error as Error);
+			return mayWait && error instanceof Busy ? this.#oneLater(entry) : Promise.reject(error);
 		}
-		return promise;
 	}
 
-	#addOne(entry: Uint8Array, waiter: EntryWaiter): void {
-		this.#requireProposer();
-		this.#requireSpace();
-		this.#parts.proposals.add(entry, waiter);
-		this.#parts.loop.wake();
-	}
-
-	/** What comes next is not the caller's any more: he may change his entry. */
-	#addWithRoom(entry: Uint8Array, waiter: EntryWaiter): void {
+	/** Waits for room. What comes next is not the caller's any more: he may change his entry. */
+	#oneLater(entry: Uint8Array): Promise<Proposed> {
 		const own = entry.slice();
-		const attempt = () => this.#attempt(WAITS, () => this.#parts.proposals.add(own, waiter));
-		try {
-			this.#retryWithRoom(own.length, attempt, waiter.failed);
-		} catch (error) {
-			waiter.failed(error as Error);
-		}
+		return new Promise((resolve, reject) => {
+			const waiter = new EntryWaiter(resolve, reject);
+			const attempt = () => this.#attempt(WAITS, () => this.#parts.proposals.add(own, waiter));
+			this.#retryWithRoom(own.length, attempt, reject);
+		});
 	}
 
 	#packed(packed: PackedEntries, options?: ProposeOptions): Promise<ProposedBatch> {
@@ -244,7 +236,7 @@ export class Proposer {
 				waiter.applied(sessions.indexOf(session, sequence), 0, undefined, 0);
 				return true;
 			case 'in-flight':
-				return proposals.join(session, sequence, waiter);
+				return proposals.joinSession(session, sequence, waiter);
 			case 'unknown':
 				// It was registered by a later leader: this one only doesn't know yet that it leads no more.
 				if (session > applier.applied) throw new NotLeader(0);

@@ -4,17 +4,52 @@ import type { Proposed, ProposedBatch } from './types.js';
 type Resolve = (proposed: Proposed) => void;
 type Reject = (error: Error) => void;
 
-/** Those of the promise that was made last. A promise for each entry is most of what an entry costs: one executor for all
- * of them spares each a closure of its own. */
-export const settlers = { resolve: (() => {}) as Resolve, reject: (() => {}) as Reject };
+/**
+ * All who called `propose` one behind the other and came into one batch. Each has a promise of its own that follows from one
+ * for all: what a promise and its two functions cost, and what the garbage collector has to carry of it while the entry is
+ * under way, they share.
+ */
+export class RunWaiter implements Waiter {
+	/** Entries added, each with a promise. */
+	count = 0;
+	/** Of those, how many have been told: promises are told in the order in which they were made. */
+	#told = 0;
+	#index = 0;
+	#term = 0;
+	#results: readonly unknown[] | undefined;
+	#resolve!: () => void;
+	failed!: Reject;
+	readonly #applied = new Promise<void>((resolve, reject) => {
+		this.#resolve = resolve;
+		this.failed = reject;
+	});
+	readonly #tell = (): Proposed => {
+		const position = this.#told++;
+		const result = this.#results === undefined ? undefined : this.#results[position];
+		return { index: this.#index + position, term: this.#term, result };
+	};
 
-/** The executor: runs within `new Promise`, which gives what it makes to whoever called that. */
-export function keepSettlers(resolve: Resolve, reject: Reject): void {
-	settlers.resolve = resolve;
-	settlers.reject = reject;
+	/** One more entry lies behind the others. */
+	join(): Promise<Proposed> {
+		this.count += 1;
+		return this.#applied.then(this.#tell);
+	}
+
+	applied(
+		index: number,
+		term: number,
+		results: readonly unknown[] | undefined,
+		position: number,
+	): void {
+		this.#index = index;
+		this.#term = term;
+		// The state machine may use its array again before the callers are told.
+		this.#results = results?.slice(position, position + this.count);
+		this.#resolve();
+	}
 }
 
-/** Who called `propose`. */
+/** Who called `propose` and has a signal, or waited for room. */
 export class EntryWaiter implements Waiter {
 	readonly count = 1;
 	readonly #resolve: Resolve;

@@ -14,6 +14,7 @@ const LOOP = 'src/replica/loop.ts';
 const PROPOSALS_TEST = 'test/replica/proposals.test.ts';
 const PROPOSALS = 'src/replica/proposals.ts';
 const PROPOSER = 'src/replica/proposer.ts';
+const WAITERS = 'src/replica/waiters.ts';
 const TABLE = 'src/replica/sessions.ts';
 const CLIENT_PRODUCER = 'src/client/producer.ts';
 
@@ -167,6 +168,22 @@ export const callerMutants: readonly Mutant[] = [
 		PROPOSALS,
 		'const isIt = frame.firstIndex === batch.index && frame.term === batch.term;',
 		'const isIt = frame.firstIndex === batch.index;',
+		tests(PROPOSALS_TEST, /^rule 20:/),
+	),
+	mutant(
+		'result-from-an-array-used-again',
+		20,
+		WAITERS,
+		'this.#results = results?.slice(position, position + this.count);',
+		'this.#results = results;',
+		tests(PROPOSALS_TEST, /^rule 20:/),
+	),
+	mutant(
+		'waiter-shared-across-a-batch',
+		20,
+		PROPOSALS,
+		'this.#waiters.push(waiter);\n\t\tthis.#run = null;',
+		'this.#waiters.push(waiter);',
 		tests(PROPOSALS_TEST, /^rule 20:/),
 	),
 	mutant(

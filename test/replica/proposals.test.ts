@@ -54,6 +54,29 @@ describe('rule 20: a result is for the very proposal', () => {
 		expect(covered.proposals.isSettled).toBe(true);
 	});
 
+	it('also where callers share a waiter, and the state machine uses its array of results again', async () => {
+		const { proposals } = inLog();
+		const told: unknown[] = [];
+		const own = { count: 2, applied: (index: number) => told.push(index), failed: () => {} };
+		const calls = [proposals.join(Uint8Array.of(1)), proposals.join(Uint8Array.of(2))];
+		proposals.addBatch([new Uint8Array(1), new Uint8Array(1)], 2, own);
+		calls.push(proposals.join(Uint8Array.of(5)));
+		const frame = proposals.next(true)!;
+		frame.slab.retain();
+		proposals.appended(frame, 7, 3);
+		stampBatch(frame.slab, frame.offset, 3, 7, 0, 0);
+		const results = ['one', 'two', 'three', 'four', 'five'];
+		const view = new BatchView().moveTo(frame.slab, frame.offset, frame.length);
+		proposals.applied(view, results);
+		results.fill('of another batch');
+		expect(told).toEqual([9]);
+		expect(await Promise.all(calls)).toEqual([
+			{ index: 7, term: 3, result: 'one' },
+			{ index: 8, term: 3, result: 'two' },
+			{ index: 11, term: 3, result: 'five' },
+		]);
+	});
+
 	it('which goes on, when its leader is elected again, as far as it is still in the log', () => {
 		const { proposals, outcomes, views } = inLog(5, 6, 7);
 		proposals.failSent('it is gone', (index) => index < 7);

@@ -2,8 +2,20 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { format } from 'node:util';
+import {
+	AggregationTemporality,
+	InMemoryMetricExporter,
+	MeterProvider,
+	PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import {
+	BasicTracerProvider,
+	InMemorySpanExporter,
+	SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import { expect, it, vi } from 'vitest';
 import type { BatchView } from '../src/format/batch-view.js';
+import { Cluster } from './replica/cluster.js';
 
 /** The example listens on ports that a reader chooses; here they must be free ones. */
 vi.mock('millrace', async (importOriginal) => {
@@ -207,4 +219,49 @@ it.each([
 ])('%s quotes %s as it is', (document, example) => {
 	const blocks = [...read(document).matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
 	expect(blocks).toContain(read(example));
+});
+
+it('examples/opentelemetry.ts exports what the replica says and does', async () => {
+	const { lines, exports } = await run(() => import('../examples/opentelemetry.js'));
+	expect(lines).toEqual(['committed: true', 'millrace batch: 2 entries']);
+	const spans = new InMemorySpanExporter();
+	const tracer = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] });
+	const metrics = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+	const reader = new PeriodicExportingMetricReader({ exporter: metrics });
+	const meter = new MeterProvider({ readers: [reader] });
+	const cluster = await Cluster.open(3);
+	const ends = [...cluster.replicas.values()].map((replica) =>
+		exports.observe(replica, meter.getMeter('m'), tracer.getTracer('t')),
+	);
+	try {
+		await cluster.voting();
+		const leader = await cluster.leader();
+		const { index } = await leader.propose(new Uint8Array(3));
+		await reader.forceFlush();
+		const all = metrics.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics);
+		const named = new Map(
+			all.flatMap((scope) => scope.metrics).map((one) => [one.descriptor.name, one.dataPoints]),
+		);
+		const { committed, disk } = leader.status();
+		const numberOf = (name: string, quantile?: number) =>
+			named.get(name)?.find(({ attributes }) => {
+				const isOwn = attributes['millrace.replica'] === leader.id;
+				return isOwn && attributes['quantile'] === quantile;
+			})?.value;
+		expect(numberOf('millrace.committed')).toBe(committed);
+		expect(numberOf('millrace.leads')).toBe(1);
+		expect(numberOf('millrace.log')).toBe(disk.logBytes);
+		expect(numberOf('millrace.commit.latency', 0.99)).toBeGreaterThan(0);
+		const ofBatch = spans.getFinishedSpans().filter(({ name }) => name === 'millrace batch');
+		const own = ofBatch.filter(({ attributes }) => attributes['millrace.replica'] === leader.id);
+		expect(own.map(({ attributes }) => attributes['index'])).toEqual([index]);
+		await leader.transferLeadership();
+		const lead = spans.getFinishedSpans().find(({ name }) => name === 'millrace lead');
+		expect(lead?.attributes['millrace.replica']).toBe(leader.id);
+		expect(lead?.events.map(({ name }) => name).at(-1)).toBe('leadership-lost');
+	} finally {
+		for (const end of ends) end();
+		await cluster.close();
+		await meter.shutdown();
+	}
 });

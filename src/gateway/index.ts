@@ -30,6 +30,6 @@ export type {
 export async function openGateway(replica: Replica, options: GatewayOptions): Promise<Gateway> {
 	const settings = settingsOf(options, replica.limits.entryBytesMax);
 	const uws = await loadUws();
-	const dashboard = dashboardOf(replica.id, settings.gateways, await readChartFiles());
+	const dashboard = dashboardOf(replica, settings.gateways, await readChartFiles());
 	return HttpGateway.open(uws, replica, { ...settings, dashboard }, options.doors ?? nativeDoors());
 }

@@ -38,10 +38,12 @@ export async function openPage(
 	const asked = new Set<string>();
 	const complaints: string[] = [];
 	page.on('request', (request) => void asked.add(new URL(request.url()).origin));
+	page.on('websocket', (socket) => void asked.add(new URL(socket.url()).origin));
 	page.on('pageerror', (error) => void complaints.push(error.message));
 	page.on('console', (message) => {
 		const isComplaint = message.type() === 'error' || message.type() === 'warning';
-		if (isComplaint && !message.text().startsWith('Failed to load resource')) {
+		const isRefused = /^(?:Failed to load resource|WebSocket connection to .* failed)/;
+		if (isComplaint && !isRefused.test(message.text())) {
 			complaints.push(message.text());
 		}
 	});

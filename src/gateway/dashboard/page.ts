@@ -1,8 +1,9 @@
 /**
  * The dashboard: one page that needs nothing else, and may load nothing. It asks this gateway and those of the other replicas
- * for their status, once a second; there is nothing of the cluster in it before that.
+ * for their status, once a second, over WebSockets; there is nothing of the cluster in it before that.
  */
 import { sha256 } from '../tokens.js';
+import { pageFrames } from './frames.js';
 import { SHOWING_SCRIPT } from './showing.js';
 import { STYLE } from './style.js';
 import { WATCHING_SCRIPT } from './watching.js';
@@ -19,25 +20,35 @@ export interface Dashboard {
 	readonly policy: string;
 }
 
+/** Whose page it is. */
+export interface PageOwner {
+	readonly id: number;
+	readonly group: number;
+	status(): { readonly cluster: string };
+}
+
 /** The page of the gateway of `replica`, which knows the gateways of the others by their ids. */
 export function dashboardOf(
-	replica: number,
+	replica: PageOwner,
 	gateways: ReadonlyMap<number, string>,
 	charts: ChartFiles,
 ): Dashboard {
 	const script = `(() => {\n'use strict';\n${charts.script}\n${WATCHING_SCRIPT}${SHOWING_SCRIPT}})();`;
 	const style = charts.style + STYLE;
+	const sockets = [...gateways.values()].map((url) => url.replace(/^http/, 'ws'));
 	const policy = [
 		"default-src 'none'",
 		`script-src 'sha256-${sha256(script)}'`,
 		`style-src 'sha256-${sha256(style)}'`,
-		`connect-src ${["'self'", ...gateways.values()].join(' ')}`,
+		`connect-src ${["'self'", ...gateways.values(), ...sockets].join(' ')}`,
 		'img-src data:',
 		"base-uri 'none'",
 		"form-action 'none'",
 		"frame-ancestors 'none'",
 	].join('; ');
-	const known = { replica, gateways: Object.fromEntries(gateways) };
+	const { id, group } = replica;
+	const frames = pageFrames(replica.status().cluster, group);
+	const known = { replica: id, gateways: Object.fromEntries(gateways), frames };
 	// In JSON a smaller-than sign may be written so, and can't end the script then.
 	const json = JSON.stringify(known).replaceAll('<', '\\u003c');
 	return { html: html(style, script, json), policy };

@@ -55,7 +55,8 @@ function connectionsOf({ replica }) {
 	const status = replica?.status;
 	if (status == null) return '–';
 	const peers = status.peers.filter(({ connected }) => connected).length + '/' + status.peers.length + ' peers';
-	return peers + ', ' + status.connections.clients + ' TCP, ' + status.gateway.connections + ' HTTP';
+	const { clients } = status.connections;
+	return peers + ', ' + clients + (clients === 1 ? ' client' : ' clients');
 }
 
 /** [heading, field, words?, what it shows] of each column behind the first. */

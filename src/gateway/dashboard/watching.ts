@@ -1,6 +1,6 @@
 /**
  * The dashboard's first half, which runs in the browser: asks every gateway that it knows for its replica's status, again and
- * again, and keeps the last five minutes of numbers. As text, because it is of another world than the rest: it is written
+ * again, over a WebSocket, and keeps the last five minutes of numbers. As text, because it is of another world than the rest: it is written
  * into the page.
  */
 export const WATCHING_SCRIPT = `
@@ -8,7 +8,7 @@ const INTERVAL_MS = 1000, PATIENCE_MS = 3000, PROFILE_MS = 5000, KEPT = 300;
 const TOKEN_KEY = 'millrace token';
 const page = JSON.parse(document.getElementById('page').textContent);
 
-/** By replica: {id, url, status, error, commitRate, applyRate, at}. */
+/** By replica: {id, url, stream, status, error, commitRate, applyRate, counted}. */
 const replicas = new Map();
 /** What the charts show: when, and by replica what. */
 const history = { times: [], byReplica: new Map() };
@@ -24,18 +24,113 @@ async function ask(url, path) {
 	return await answer.json();
 }
 
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+const HELLO = bytesOf(page.frames.hello), ASK = bytesOf(page.frames.ask);
+/** Where things lie in a message's frame: docs/FORMAT.md. */
+const KIND_AT = 36, BODY_BYTES_AT = 116, BODY_AT = 120;
+
+/** A WebSocket to a gateway, which carries the frames of a replica's port one behind the other. */
+class Stream {
+	#socket;
+	#rest = new Uint8Array(0);
+	#take;
+	/** Resolves when it stands. */
+	opened;
+
+	/** \`take\` is given each status that comes, asked for or not. */
+	constructor(url, take) {
+		this.#take = take;
+		const coded = btoa(token).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+		const protocols = token === '' ? ['millrace.v1'] : ['millrace.v1', 'bearer64.' + coded];
+		const socket = new WebSocket((url || location.origin).replace(/^http/, 'ws') + '/v1/stream', protocols);
+		socket.binaryType = 'arraybuffer';
+		socket.onmessage = ({ data }) => this.#received(new Uint8Array(data));
+		this.#socket = socket;
+		this.opened = new Promise((resolve, reject) => {
+			socket.onopen = () => {
+				socket.send(HELLO);
+				resolve();
+			};
+			socket.onclose = () => reject(new Error('it does not answer'));
+			setTimeout(() => reject(new Error('no connection in time')), PATIENCE_MS);
+		});
+		this.opened.catch(() => this.close());
+	}
+
+	get isOpen() {
+		return this.#socket.readyState === WebSocket.OPEN;
+	}
+
+	ask() {
+		this.#socket.send(ASK);
+	}
+
+	#received(bytes) {
+		let all = new Uint8Array(this.#rest.length + bytes.length);
+		all.set(this.#rest);
+		all.set(bytes, this.#rest.length);
+		while (all.length >= 4) {
+			const view = new DataView(all.buffer, all.byteOffset);
+			const length = view.getUint32(0, true) + 4;
+			if (all.length < length) break;
+			if (all[KIND_AT] === page.frames.statusReply) {
+				const body = all.subarray(BODY_AT, BODY_AT + view.getUint32(BODY_BYTES_AT, true));
+				this.#take(JSON.parse(new TextDecoder().decode(body)));
+			}
+			all = all.subarray(length);
+		}
+		this.#rest = all;
+	}
+
+	close() {
+		this.#socket.onmessage = null;
+		this.#socket.close();
+	}
+}
+
 const rateOf = (now, before, seconds) => (seconds > 0 ? Math.max(0, now - before) / seconds : 0);
 
 function heard(replica, status) {
+	const { committed, applied } = status;
 	const at = performance.now();
-	const before = replica.status;
-	// A replica that was restarted counts anew.
-	if (before !== null && status.committed >= before.committed) {
-		const seconds = (at - replica.at) / 1000;
-		replica.commitRate = rateOf(status.committed, before.committed, seconds);
-		replica.applyRate = rateOf(status.applied, before.applied, seconds);
+	const before = replica.counted;
+	// Some news come in between; a replica that was restarted counts anew.
+	if (before === null || at - before.at >= INTERVAL_MS / 2 || committed < before.committed) {
+		if (before !== null && committed >= before.committed) {
+			const seconds = (at - before.at) / 1000;
+			replica.commitRate = rateOf(committed, before.committed, seconds);
+			replica.applyRate = rateOf(applied, before.applied, seconds);
+		}
+		replica.counted = { at, committed, applied };
 	}
-	Object.assign(replica, { status, at, error: null });
+	if (replica.id !== status.id) {
+		replicas.delete(replica.id);
+		replica.id = status.id;
+		replicas.set(replica.id, replica);
+	}
+	const isNews = replica.status?.role !== status.role || replica.status?.term !== status.term;
+	Object.assign(replica, { status, error: null });
+	replica.heard?.();
+	if (token !== '') sessionStorage.setItem(TOKEN_KEY, token);
+	if (isNews) show();
+}
+
+/** Asks over the WebSocket that there is, or a new one. Where none can be made, HTTP does, and says why not. */
+async function refresh(replica) {
+	if (replica.stream?.isOpen !== true) {
+		const stream = new Stream(replica.url, (status) => heard(replica, status));
+		replica.stream = stream;
+		try {
+			await stream.opened;
+		} catch {
+			return heard(replica, await ask(replica.url, '/v1/status'));
+		}
+	}
+	await new Promise((resolve, reject) => {
+		replica.heard = resolve;
+		setTimeout(() => reject(new Error('no answer in time')), PATIENCE_MS);
+		replica.stream.ask();
+	});
 }
 
 /** One gateway, as long as the page is there. What it says of others' gateways is not needed: the page was told. */
@@ -44,17 +139,11 @@ async function watch(replica) {
 		const began = performance.now();
 		if (!isPaused && !document.hidden && !needsToken) {
 			try {
-				const status = await ask(replica.url, '/v1/status');
-				if (replica.id !== status.id) {
-					replicas.delete(replica.id);
-					replica.id = status.id;
-					replicas.set(replica.id, replica);
-				}
-				heard(replica, status);
-				if (token !== '') sessionStorage.setItem(TOKEN_KEY, token);
+				await refresh(replica);
 			} catch (error) {
 				if (error.status === 401 || error.status === 403) askForToken();
-				Object.assign(replica, { status: null, error: error.message, commitRate: null, applyRate: null });
+				replica.stream?.close();
+				Object.assign(replica, { status: null, error: error.message, commitRate: null, applyRate: null, counted: null });
 			}
 		}
 		await new Promise((resolve) => setTimeout(resolve, Math.max(50, INTERVAL_MS - (performance.now() - began))));
@@ -127,7 +216,7 @@ function startWatching() {
 	const own = { id: 0, url: '' };
 	const urls = Object.entries(page.gateways).filter(([id]) => Number(id) !== page.replica);
 	for (const { id, url } of [{ ...own, id: page.replica }, ...urls.map(([id, url]) => ({ id: Number(id), url }))]) {
-		const replica = { id, url, status: null, error: null, commitRate: null, applyRate: null, at: 0 };
+		const replica = { id, url, stream: null, status: null, error: null, commitRate: null, applyRate: null, counted: null };
 		replicas.set(id, replica);
 		watch(replica);
 	}

@@ -213,6 +213,14 @@ export const callerMutants: readonly Mutant[] = [
 		tests(CLIENT_SESSION, /never sent again under another session/),
 	),
 	mutant(
+		'what-is-done-is-sent-again',
+		19,
+		CLIENT_PRODUCER,
+		'if (frame.isDone) {\n\t\t\t\tthis.#next += 1;',
+		'if (frame.attempts < 0) {\n\t\t\t\tthis.#next += 1;',
+		tests(PRODUCER, /what was taken behind refusals is not sent again/),
+	),
+	mutant(
 		'resolved-at-append',
 		21,
 		LOOP,

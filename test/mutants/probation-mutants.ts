@@ -25,6 +25,14 @@ export const probationMutants: readonly Mutant[] = [
 		tests(PROBATION_TEST, /rule 24: is not over by what its leader says/),
 	),
 	mutant(
+		'on-probation-and-follows-the-leader-of-a-past-term',
+		24,
+		RAFT,
+		'if (this.term !== term) this.#roles.becomeFollower(this.term, 0);',
+		'',
+		tests(PROBATION_TEST, /in their later term takes nobody for its leader/),
+	),
+	mutant(
 		'on-probation-and-grants-pre-votes',
 		24,
 		RAFT,

@@ -273,4 +273,28 @@ describe('catching up', () => {
 		});
 		expect(core.output.probationOver).toBe(true);
 	});
+
+	it('asks voters that only the log has told of, and in their later term takes nobody for its leader', () => {
+		const core = catchingUp();
+		core.receive('append', 2, { term: 5, index: 2, logTerm: 1 });
+		const [asked] = core.tick(heartbeatMs);
+		core.receive('standingResponse', 2, {
+			index: 3,
+			hintIndex: 1,
+			context: asked?.context as number,
+		});
+		const voters = { voters: [1, 2, 3, 4], outgoing: [], learners: [] };
+		core.receive('append', 2, { index: 2, logTerm: 1, commit: 3, batches: [[3, 5, voters]] });
+		core.persisted(3);
+		expect(core.output.probationOver).toBe(false);
+		const [again] = core.tick(heartbeatMs);
+		expect(again).toMatchObject({ is: 'standing', to: 4 });
+		expect(core.raft.leader).toBe(2);
+		const context = again?.context as number;
+		core.receive('standingResponse', 4, { term: 7, index: 3, context });
+		expect(core.raft).toMatchObject({ term: 7, leader: 0 });
+		core.saved();
+		core.receive('append', 4, { term: 7, index: 3, logTerm: 5 });
+		expect(core.raft.leader).toBe(4);
+	});
 });

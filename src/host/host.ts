@@ -2,7 +2,7 @@ import { BadOption } from '../errors.js';
 import type { Clock, DirectoryLock, Doors, Listener } from '../io.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { hostLine, type LogOption } from '../replica/chronicle.js';
-import { open } from '../replica/open.js';
+import { open, type ReplicaParts } from '../replica/open.js';
 import { parseAddress } from '../replica/options.js';
 import type { Replica } from '../replica/replica.js';
 import type { ReplicaOptions } from '../replica/types.js';
@@ -63,11 +63,16 @@ export class Host {
 	readonly #network: MuxNetwork;
 	readonly #listener: Listener;
 	readonly #lock: DirectoryLock;
+	readonly #assembled: (group: number, parts: ReplicaParts) => void;
 	readonly #groups = new Map<number, Promise<Replica>>();
 	#closing: Promise<void> | null = null;
 
-	/** Use `openHost`. */
-	static async open(options: HostOptions, doors: Doors): Promise<Host> {
+	/** Use `openHost`. `assembled`: see `open` of `src/replica/open.ts`. */
+	static async open(
+		options: HostOptions,
+		doors: Doors,
+		assembled: (group: number, parts: ReplicaParts) => void = () => {},
+	): Promise<Host> {
 		const { dir, id, peers, cluster = 'millrace', heartbeatMs = 50 } = options;
 		const address = parseAddress(peers[id] ?? '');
 		const journalBytes = options.journalBytes ?? JOURNAL_BYTES;
@@ -91,7 +96,7 @@ export class Host {
 			});
 			try {
 				const listener = await network.hold(address);
-				return new Host(options, doors, clock, disk, network, listener, lock);
+				return new Host(options, doors, clock, disk, network, listener, lock, assembled);
 			} catch (error) {
 				await disk.close();
 				throw error;
@@ -110,7 +115,9 @@ export class Host {
 		network: MuxNetwork,
 		listener: Listener,
 		lock: DirectoryLock,
+		assembled: (group: number, parts: ReplicaParts) => void,
 	) {
+		this.#assembled = assembled;
 		this.id = options.id;
 		this.#options = options;
 		this.#doors = { ...doors, disk, clock };
@@ -150,7 +157,7 @@ export class Host {
 				...(log !== undefined && { log: ofGroup(group, log) }),
 			},
 			doors,
-			() => {},
+			(parts) => this.#assembled(group, parts),
 			VERSIONS,
 			{ isHosted: true },
 		);

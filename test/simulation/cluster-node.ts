@@ -2,14 +2,19 @@ import { Corruption, DiskError, StateMachineFailed } from '../../src/errors.js';
 import type { LogPosition, Recovered } from '../../src/log/types.js';
 import { open, type ReplicaParts } from '../../src/replica/open.js';
 import type { Replica } from '../../src/replica/replica.js';
+import type { ReplicaOptions } from '../../src/replica/types.js';
 import { VERSIONS } from '../../src/transport/versions.js';
 import type { Cluster } from './cluster.js';
 import { DiskWitness } from './cluster-witness.js';
+import type { FinishedWrite } from './disk-control.js';
 import { DiskDamage } from './disk-damage.js';
 import { FaultyMachine } from './faulty-machine.js';
+import { isSegment, journaledFlush } from './host-journal.js';
 import { demandNoLeak, type Watched } from './invariants.js';
+import { type NodeHost, openNodeHost } from './node-host.js';
 import type { SimulatedProcess } from './process.js';
 import type { SimulatedRandom } from './random.js';
+import type { Sibling } from './siblings.js';
 import { demand, Violation } from './violation.js';
 import { type Kept, Recorder } from './workload.js';
 import type { Machine, ProcessDoors } from './world.js';
@@ -46,6 +51,8 @@ export class ClusterNode implements Watched {
 	/** Closed for the last time. */
 	hasLeft = false;
 	#isLeaving = false;
+	#host: NodeHost | null = null;
+	#isClosing = false;
 	/** It is not known to be a voter, as it is not when its directory is new. */
 	#isForgetful = true;
 	/** Of this life. */
@@ -91,34 +98,50 @@ export class ClusterNode implements Watched {
 		const guard = (work: () => void) => cluster.ledger.guard(work);
 		const isOs = cluster.plan.durability === 'os';
 		const { disk } = this.machine;
+		const flush = (write: FinishedWrite) => this.#flushIn(write);
 		this.damage = new DiskDamage(disk, '/data/log', this.#random.fork('damage'));
 		disk.onWriting = (write) => {
-			if (this.#isFlush(write.path)) this.damage.writing(write);
+			if (!this.#isHosted && flush(write) !== null) this.damage.writing(write);
 		};
 		disk.onWritten = (write, isDurable) => {
-			const { path, bytes } = write;
-			if (!this.#isFlush(path)) return;
+			const { path } = write;
+			const bytes = flush(write);
+			if (bytes === null) return;
 			guard(() => {
 				demand(isDurable || isOs, `${path}: a flush is reported done before it is durable`);
 				const fault = this.witness.written(bytes);
 				demand(fault === null, `${path}: ${fault}`);
 				if (this.witness.wroteMembers) cluster.judge.demandLegalChanges(this);
 			});
+			if (this.#isHosted) return;
 			const astray = this.damage.written(write);
 			if (astray === null) return;
 			this.seen[astray] += 1;
 			cluster.note(`r${id}: a write of its disk turns out to be ${astray}`);
 		};
 		disk.onTorn = (write) => {
-			if (!this.#isFlush(write.path)) return;
-			this.witness.torn(write.bytes);
-			this.damage.torn(write);
+			const bytes = flush(write);
+			if (bytes === null) return;
+			this.witness.torn(bytes);
+			if (!this.#isHosted) this.damage.torn(write);
 		};
 	}
 
-	/** What recovery writes makes a torn flush a shorter one; `DiskWitness.recovered` judges that. */
-	#isFlush(path: string): boolean {
-		return isSegment(path) && this.parts !== null;
+	get #isHosted(): boolean {
+		return this.#cluster.plan.siblings > 0;
+	}
+
+	/** The flush of its log that this write brings, if any: what recovery writes makes a torn flush a shorter one, and
+	 * `DiskWitness.recovered` judges that. On a host only what the journal has is durable. */
+	#flushIn({ path, bytes }: FinishedWrite): Uint8Array | null {
+		if (this.parts === null) return null;
+		if (!this.#isHosted) return isSegment(path) ? bytes : null;
+		return journaledFlush(path, bytes);
+	}
+
+	/** The other groups of its host. */
+	get siblings(): readonly Sibling[] {
+		return this.#host?.siblings ?? [];
 	}
 
 	get runs(): number {
@@ -176,35 +199,46 @@ export class ClusterNode implements Watched {
 		const { clock } = doors;
 		const recorder = new Recorder(ledger, clock, random, this.kept, slowApplyChance, slowChance);
 		this.#machine = this.#faulty(new FaultyMachine(recorder, doors.clock, ledger.guard), doors);
-		return open(
-			{
-				id: this.id,
-				dir: '/data',
-				peers: this.#peers!,
-				join: this.#isJoiner,
-				stateMachine: this.#machine,
-				durability: plan.durability,
-				electionTimeoutMs,
-				heartbeatMs,
-				onDamage: plan.repairs ? 'repair' : 'refuse',
-				...(plan.leaseDriftMax === null
-					? {}
-					: { leaseReads: { clockDriftMax: plan.leaseDriftMax } }),
-				retainBytes,
-				snapshotEveryBytes,
-				snapshotBytesPerSecond,
-				limits,
-				log: (line) => {
-					// They go on trying, all the time.
-					if (!line.endsWith('was removed from this cluster')) {
-						this.#cluster.note(`r${this.id}: ${line}`);
-					}
-				},
+		const options: ReplicaOptions = {
+			id: this.id,
+			dir: '/data',
+			peers: this.#peers!,
+			join: this.#isJoiner,
+			stateMachine: this.#machine,
+			durability: plan.durability,
+			electionTimeoutMs,
+			heartbeatMs,
+			onDamage: plan.repairs ? 'repair' : 'refuse',
+			...(plan.leaseDriftMax === null ? {} : { leaseReads: { clockDriftMax: plan.leaseDriftMax } }),
+			retainBytes,
+			snapshotEveryBytes,
+			snapshotBytesPerSecond,
+			limits,
+			log: (line) => {
+				// They go on trying, all the time.
+				if (!line.endsWith('was removed from this cluster')) {
+					this.#cluster.note(`r${this.id}: ${line}`);
+				}
 			},
-			doors,
-			(parts) => this.#assembled(parts),
-			this.speaks,
-		);
+		};
+		const assembled = (parts: ReplicaParts) => this.#assembled(parts);
+		if (this.#isHosted) return this.#openHost(options, doors, assembled);
+		return open(options, doors, assembled, this.speaks);
+	}
+
+	async #openHost(
+		options: ReplicaOptions,
+		doors: ProcessDoors,
+		assembled: (parts: ReplicaParts) => void,
+	): Promise<Replica> {
+		const { life } = this;
+		const { plan, siblings } = this.#cluster;
+		const stopped = (error: Error) => {
+			if (life === this.life && !this.#isClosing) this.#stopped(error);
+		};
+		const opened = await openNodeHost(options, plan, siblings, doors, assembled, stopped);
+		if (life === this.life) this.#host = opened;
+		return opened.replica;
 	}
 
 	#judgeSnapshot(index: number, how: 'taken' | 'installed'): void {
@@ -311,7 +345,11 @@ export class ClusterNode implements Watched {
 			this.seen.admitted += 1;
 			this.witness.admitted();
 		}
-		return this.#isForgetful || this.damage.isHurt;
+		return this.#isForgetful || this.damage.isHurt || this.#hasForgetfulSibling;
+	}
+
+	get #hasForgetfulSibling(): boolean {
+		return this.#isHosted && this.#host?.areSiblingsVoters !== true;
 	}
 
 	#failedToOpen(error: Error): void {
@@ -346,7 +384,8 @@ export class ClusterNode implements Watched {
 		this.seen.closes += 1;
 		this.#cluster.note(`r${this.id} is closed`);
 		const { scheduler } = this.#cluster.world;
-		replica.close().then(() => {
+		this.#isClosing = true;
+		this.#closeAll(replica).then(() => {
 			scheduler.schedule(SETTLE_MS, () => {
 				if (life !== this.life) return;
 				this.#cluster.ledger.guard(() => demandNoLeak(parts, replica.status()));
@@ -354,6 +393,17 @@ export class ClusterNode implements Watched {
 				if (!this.hasLeft) this.#comeBack(false);
 			});
 		}, this.#cluster.ledger.guardError);
+	}
+
+	/** A host whose disk has failed says so once more. */
+	async #closeAll(replica: Replica): Promise<void> {
+		if (this.#host === null) return await replica.close();
+		try {
+			await this.#host.host.close();
+		} catch (error) {
+			if (!this.excuses(error as Error)) throw error;
+			this.#cluster.siblings.seen['hosts failed'] += 1;
+		}
 	}
 
 	/** Closes it for the last time. */
@@ -390,6 +440,8 @@ export class ClusterNode implements Watched {
 		this.damage.ended();
 		this.parts = null;
 		this.replica = null;
+		this.#host = null;
+		this.#isClosing = false;
 		this.outstanding = 0;
 	}
 }
@@ -400,8 +452,4 @@ export function addressOf(id: number): string {
 
 export function addressesOf(ids: readonly number[]): Record<number, string> {
 	return Object.fromEntries(ids.map((id) => [id, addressOf(id)]));
-}
-
-function isSegment(path: string): boolean {
-	return path.endsWith('.segment') && !path.endsWith('unfinished.segment');
 }

@@ -78,6 +78,9 @@ export interface Plan {
 	readonly repairs: boolean;
 	/** How long nothing goes wrong at first: a new cluster needs all its replicas once. */
 	readonly calmMs: number;
+	/** Groups beside the one that is judged, on hosts that all of them share; 0: no hosts. */
+	readonly siblings: number;
+	readonly journalBytes: number;
 }
 
 export function drawPlan(random: SimulatedRandom): Plan {
@@ -133,6 +136,8 @@ export function drawPlan(random: SimulatedRandom): Plan {
 		durability,
 		repairs: replicas > 2 && random.chance(0.7),
 		calmMs: pick([0, 200, 1000]),
+		siblings: 0,
+		journalBytes: 0,
 		heartbeatMs,
 		electionTimeoutMs: 300,
 		retainBytes,

@@ -4,6 +4,7 @@ import { Clients } from './cluster-clients.js';
 import { Faults } from './cluster-faults.js';
 import { drawPlan, type Plan } from './cluster-plan.js';
 import { Endless } from './endless.js';
+import { onHosts } from './host-plan.js';
 import { Operators } from './operators.js';
 import type { Progress } from './sweep.js';
 import { Upgrades } from './upgrades.js';
@@ -17,6 +18,8 @@ export interface RunOptions {
 	readonly hostileMs?: number;
 	/** Meanwhile the replicas are given programs of other versions. */
 	readonly upgrades?: boolean;
+	/** Replicas are groups of hosts, if the plan can be of such. Default: in a share of the plans. */
+	readonly hosts?: boolean;
 	/** For plans that a test wants rather than draws. */
 	readonly plan?: Partial<Plan>;
 	/** A seed that never ends, for those who should find it. */
@@ -50,7 +53,7 @@ export class SimulationFailed extends Error {
 		const why = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 		super(
 			`seed ${seed}, step ${steps}, ${cluster.world.now.toFixed(3)} ms\n${cluster.story}\n${why}\n` +
-				`again: npm run sim -- --seed ${seed}${options.upgrades === true ? ' --upgrades' : ''}`,
+				`again: npm run sim -- --seed ${seed}${options.upgrades === true ? ' --upgrades' : ''}${options.hosts === true ? ' --hosts' : ''}`,
 			{ cause },
 		);
 	}
@@ -73,7 +76,11 @@ export async function simulate(seed: number | string, options: RunOptions = {}):
 		joiners: 0,
 		...(leavesOld && { remoteClients: 0 }),
 	};
-	const plan = { ...drawn, ...upgraded, ...options.plan };
+	const hosts =
+		options.upgrades === true
+			? {}
+			: onHosts(world.random.fork('hosts'), drawn, options.hosts === true);
+	const plan = { ...drawn, ...hosts, ...upgraded, ...options.plan };
 	const cluster = new Cluster(world, plan);
 	const upgrades = options.upgrades === true ? new Upgrades(cluster, leavesOld) : null;
 	const run = new Run(cluster, upgrades, new Endless(world, options));
@@ -128,6 +135,7 @@ class Run {
 			await this.#demandBounded();
 			this.#endless.begin('the power failure');
 			await this.#losePower();
+			await this.#demandSiblings();
 		}
 		this.#endless.begin('the end');
 		if (this.#isStranded()) this.#cluster.seen.stranded += 1;
@@ -192,6 +200,14 @@ class Run {
 			RECOVERY_MS,
 		);
 		demand(isBounded, () => `a log is not bounded by ${most} bytes: ${this.#describe()}`);
+	}
+
+	/** The other groups of the hosts have kept what they promised. */
+	async #demandSiblings(): Promise<void> {
+		const { nodes, siblings } = this.#cluster;
+		const all = () => nodes.flatMap((node) => node.siblings);
+		const isKept = await this.#until(() => siblings.missing(all()) === 0, RECOVERY_MS);
+		demand(isKept, () => `another group lacks ${siblings.missing(all())}: ${this.#describe()}`);
 	}
 
 	async #demandVersions(): Promise<void> {
@@ -273,6 +289,8 @@ class Run {
 		const { world, plan, ledger, judge, nodes, seen } = this.#cluster;
 		const totals: Record<string, number> = {
 			...seen,
+			...this.#cluster.siblings.seen,
+			...(plan.siblings > 0 && { 'plans on hosts': 1 }),
 			...ledger.seen,
 			...ledger.history.seen,
 			...judge.seen,

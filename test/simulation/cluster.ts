@@ -12,10 +12,13 @@ import { addressesOf, ClusterNode } from './cluster-node.js';
 import type { Plan } from './cluster-plan.js';
 import { batchAt, Judge, snapshotIndexOf } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
+import { Siblings } from './siblings.js';
 import { demand } from './violation.js';
 import { Ledger } from './workload.js';
 import type { World } from './world.js';
 
+/** Hosts have others. */
+const JUDGED_GROUP = 1;
 const LINES_KEPT = 60;
 /** How many messages of the past are kept for each direction, to be sent again. */
 const PAST_KEPT = 16;
@@ -27,6 +30,8 @@ export class Cluster {
 	readonly ledger: Ledger;
 	readonly nodes: readonly ClusterNode[];
 	readonly judge: Judge;
+	/** The other groups, if the replicas are on hosts. */
+	readonly siblings: Siblings;
 	/** Those that the cluster begins with. */
 	readonly peers: Readonly<Record<number, string>>;
 	/** Those, and all that may ever be members. */
@@ -47,6 +52,9 @@ export class Cluster {
 		this.#random = world.random.fork('wire');
 		const history = new ClientHistory(world.random.fork('history'), () => world.now);
 		this.ledger = new Ledger(world.random.fork('ledger'), plan.entryBytesMax, history);
+		const groups = Array.from({ length: plan.siblings }, (_, i) => i + 2);
+		const random = world.random.fork('siblings');
+		this.siblings = new Siblings(random, groups, this.ledger.guard);
 		const ids = Array.from({ length: plan.replicas + plan.joiners }, (_, i) => i + 1);
 		const founders = ids.slice(0, plan.replicas);
 		this.peers = addressesOf(founders);
@@ -144,7 +152,8 @@ export class Cluster {
 		this.#scratch.bytes.set(slice);
 		if (!isMessage(this.#scratch, 0)) return false;
 		readMessage(this.#scratch, 0, this.#message);
-		if (this.#message.kind > MessageKind.restResponse) return false;
+		const isJudged = this.#message.group === JUDGED_GROUP;
+		if (!isJudged || this.#message.kind > MessageKind.restResponse) return false;
 		if (this.#message.kind <= MessageKind.voteResponse)
 			this.ledger.guard(() => this.#judgeMessage(sender));
 		return messageBatches(this.#scratch, 0) === 0;

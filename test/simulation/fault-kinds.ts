@@ -104,6 +104,10 @@ export const faultKinds: Readonly<Record<FaultName, (scene: Scene) => void>> = {
 	'disk-error'({ cluster, random, node }) {
 		const [operation, path, errnos] = operations[random.below(operations.length)]!;
 		const errno = errnos[random.below(errnos.length)]!;
+		if (cluster.plan.siblings > 0 && random.chance(0.2)) {
+			node.mayFail = true;
+			return node.machine.disk.failNext('write', 'EIO', { path: 'journal-' });
+		}
 		cluster.note(`${node.name}: ${operation} will fail with ${errno}`);
 		node.mayFail = true;
 		node.machine.disk.failNext(operation, errno, { path });

@@ -22,7 +22,7 @@ async function main(): Promise<void> {
 
 /** @returns what the process ends with */
 async function sweep(options: SweepOptions): Promise<number> {
-	const { seeds, steps, upgrades, plant, failuresMax, isVerbose, patienceSeconds } = options;
+	const { seeds, steps, upgrades, hosts, plant, failuresMax, isVerbose, patienceSeconds } = options;
 	const { historyPath } = options;
 	const sum = new Sum();
 	const told = (result: Result): void => {
@@ -38,7 +38,7 @@ async function sweep(options: SweepOptions): Promise<number> {
 	};
 	const jobs = new Jobs({
 		count: options.jobs,
-		run: { steps, upgrades, ...(plant !== null && { plant }) },
+		run: { steps, upgrades, hosts, ...(plant !== null && { plant }) },
 		historyPath: historyPath && resolve(process.env['INIT_CWD'] ?? '.', historyPath),
 		patienceSeconds,
 		onResult: told,

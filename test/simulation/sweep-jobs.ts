@@ -129,7 +129,8 @@ class Job {
 
 	#failure(what: string): Result {
 		const { phase, events, virtualMs } = this.#progress;
-		const upgrades = this.#options.run.upgrades === true ? ' --upgrades' : '';
+		const { run } = this.#options;
+		const upgrades = `${run.upgrades === true ? ' --upgrades' : ''}${run.hosts === true ? ' --hosts' : ''}`;
 		const story =
 			`seed ${this.#seed}: ${what}\nlast heard of in ${phase}, after ${events} events, at ${virtualMs.toFixed(3)} ms\n` +
 			`again: npm run sim -- --seed ${this.#seed}${upgrades}`;

@@ -9,6 +9,7 @@ export const usage = `Simulates whole clusters from seeds; see docs/TESTING.md.
 
     --jobs N          in so many processes (1)
     --upgrades        give the replicas programs of other protocol versions, one after the other
+    --hosts           make the replicas groups of hosts, wherever the plan can be of such
     --steps N         heal the cluster after so many events
     --max-failures N  stop after so many failed seeds (5)
     --patience S      a seed that takes more seconds is killed, and failed (300)
@@ -31,6 +32,7 @@ export interface SweepOptions {
 	readonly jobs: number;
 	readonly failuresMax: number;
 	readonly upgrades: boolean;
+	readonly hosts: boolean;
 	readonly isVerbose: boolean;
 	/** What a seed may take. */
 	readonly patienceSeconds: number;
@@ -41,7 +43,7 @@ export interface SweepOptions {
 
 /** Null: it asks for help. Throws `UsageError`. */
 export function parseOptions(args: readonly string[]): SweepOptions | null {
-	const { help, verbose, history, upgrades, plant, ...values } = parse(args);
+	const { help, verbose, history, upgrades, hosts, plant, ...values } = parse(args);
 	if (help) return null;
 	if (history !== undefined && values.seed === undefined)
 		throw new UsageError('--history goes with --seed only');
@@ -51,6 +53,7 @@ export function parseOptions(args: readonly string[]): SweepOptions | null {
 		jobs: whole('jobs', values.jobs) ?? 1,
 		failuresMax: whole('max-failures', values['max-failures']) ?? 5,
 		upgrades: upgrades === true,
+		hosts: hosts === true,
 		isVerbose: verbose === true || values.seed !== undefined,
 		patienceSeconds: positive('patience', values.patience ?? '300'),
 		plant: planted(plant),
@@ -70,6 +73,7 @@ interface Values {
 	readonly plant?: string;
 	readonly history?: string;
 	readonly upgrades?: boolean;
+	readonly hosts?: boolean;
 	readonly verbose?: boolean;
 	readonly help?: boolean;
 }
@@ -92,6 +96,7 @@ function parse(args: readonly string[]): Values {
 				plant: text,
 				history: text,
 				upgrades: flag,
+				hosts: flag,
 				verbose: flag,
 				help: flag,
 			},

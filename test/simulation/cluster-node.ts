@@ -4,6 +4,7 @@ import { open, type ReplicaParts } from '../../src/replica/open.js';
 import type { Replica } from '../../src/replica/replica.js';
 import type { ReplicaOptions } from '../../src/replica/types.js';
 import { VERSIONS } from '../../src/transport/versions.js';
+import { addressesOf } from './addresses.js';
 import type { Cluster } from './cluster.js';
 import { DiskWitness } from './cluster-witness.js';
 import type { FinishedWrite } from './disk-control.js';
@@ -19,7 +20,6 @@ import { demand, Violation } from './violation.js';
 import { type Kept, Recorder } from './workload.js';
 import type { Machine, ProcessDoors } from './world.js';
 
-const PORT = 7000;
 /** By then a closed replica has let go of everything, its connections' ends included. */
 const SETTLE_MS = 200;
 /** By then a replica whose state machine threw has stopped. */
@@ -444,12 +444,4 @@ export class ClusterNode implements Watched {
 		this.#isClosing = false;
 		this.outstanding = 0;
 	}
-}
-
-export function addressOf(id: number): string {
-	return `r${id}:${PORT}`;
-}
-
-export function addressesOf(ids: readonly number[]): Record<number, string> {
-	return Object.fromEntries(ids.map((id) => [id, addressOf(id)]));
 }

@@ -18,6 +18,7 @@ const mustHappen = [
 	...['operations', 'cas', 'mismatches'],
 	...['add', 'promote', 'remove', 'replace', 'swap'].map((kind) => `${kind} granted`),
 	...['add not granted', 'add not now'],
+	...['plans on hosts', 'hosts failed', 'siblings acknowledged', 'siblings resting'],
 	...[
 		'acknowledged',
 		'reads',

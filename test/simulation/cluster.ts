@@ -7,8 +7,9 @@ import {
 	readMessage,
 } from '../../src/format/message.js';
 import { MessageKind } from '../../src/raft/types.js';
+import { addressesOf } from './addresses.js';
 import { ClientHistory } from './client-history.js';
-import { addressesOf, ClusterNode } from './cluster-node.js';
+import { ClusterNode } from './cluster-node.js';
 import type { Plan } from './cluster-plan.js';
 import { batchAt, Judge, snapshotIndexOf } from './invariants.js';
 import type { SimulatedRandom } from './random.js';

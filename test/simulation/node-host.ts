@@ -46,6 +46,11 @@ export async function openNodeHost(
 		sibling.replica.on('stopped', stopped);
 		others.load(sibling, doors.clock);
 	}
+	// While the others were still being opened.
+	const late = [replica, ...siblings.map((sibling) => sibling.replica)].find(
+		(each) => each.stopped,
+	);
+	if (late !== undefined) doors.clock.after(0, () => stopped(late.stopped!.cause as Error));
 	return {
 		...{ host, replica, siblings },
 		get areSiblingsVoters() {

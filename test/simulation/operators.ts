@@ -1,8 +1,9 @@
 import { ChangeRefused, MillraceError } from '../../src/errors.js';
 import type { Members } from '../../src/replica/members.js';
 import type { Replica } from '../../src/replica/replica.js';
+import { addressOf } from './addresses.js';
 import type { Cluster } from './cluster.js';
-import { addressOf, type ClusterNode } from './cluster-node.js';
+import type { ClusterNode } from './cluster-node.js';
 import type { SimulatedRandom } from './random.js';
 import { demand } from './violation.js';
 

@@ -7,7 +7,7 @@ import type { ReplicaStatus } from '../../src/replica/types.js';
 import { Cluster, until } from '../replica/cluster.js';
 import { freePeers } from '../replica/ports.js';
 import { launch, noBrowser, openPage } from './chromium.js';
-import { ask, jsonOf, openOn, unavailable } from './gateways.js';
+import { ask, codeOf, jsonOf, openOn, unavailable } from './gateways.js';
 
 const missing = unavailable ?? noBrowser;
 /** For a person to look at. */
@@ -218,6 +218,48 @@ describe.skipIf(missing !== null)(`the dashboard${missing === null ? '' : `: ${m
 		}
 	});
 });
+
+it.skipIf(unavailable !== null)(
+	'its page may load nothing; who may see the rest is asked there',
+	async () => {
+		const world = await openWorld({
+			tokens: [{ permission: 'read', secret: 'a-reader-token-1234' }],
+		});
+		try {
+			const { gateways, urls } = world;
+			const page = await ask(gateways.get(1)!, '/');
+			expect(page.status).toBe(200);
+			expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
+			const policy = String(page.headers['content-security-policy']).split('; ');
+			const origins = Object.values(urls).flatMap((url) => [url, url.replace('http', 'ws')]);
+			expect(policy).toEqual([
+				"default-src 'none'",
+				expect.stringMatching(/^script-src 'sha256-[\w+/]+='$/),
+				expect.stringMatching(/^style-src 'sha256-[\w+/]+='$/),
+				expect.stringMatching(/^connect-src 'self' /),
+				...['img-src data:', "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
+			]);
+			expect(policy[3]!.split(' ').slice(2).sort()).toEqual(origins.sort());
+			expect(page.body.toString().match(/<script/g)).toHaveLength(2);
+			expect((await ask(gateways.get(1)!, '/', { method: 'POST' })).status).toBe(405);
+			for (const path of ['/v1/status', '/v1/profile']) {
+				expect((await ask(gateways.get(1)!, path)).status).toBe(401);
+			}
+			const authorization = 'Bearer a-reader-token-1234';
+			const origin = urls[2]!;
+			const asked = await ask(gateways.get(1)!, '/v1/status', {
+				headers: { authorization, origin },
+			});
+			expect(asked.headers['access-control-allow-origin']).toBe(origin);
+			const stranger = { authorization, origin: 'http://elsewhere.example' };
+			expect((await ask(gateways.get(1)!, '/v1/status', { headers: stranger })).status).toBe(403);
+			const unprofiled = await ask(gateways.get(1)!, '/v1/profile', { headers: { authorization } });
+			expect([unprofiled.status, codeOf(unprofiled)]).toEqual([404, 'NOT_PROFILED']);
+		} finally {
+			await closeWorld(world);
+		}
+	},
+);
 
 /** In the page: cells that reach beyond the screen, or whose text is wider than they are. */
 const CUT_OFF = `[...document.querySelectorAll('td, th, dd, h1, button')]

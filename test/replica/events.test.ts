@@ -1,10 +1,17 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loggerOf } from '../../src/cli/log.js';
+import { openHost } from '../../src/index.js';
+import { hostLine, type LogOption } from '../../src/replica/chronicle.js';
 import { EVENTS, type EventFields, type EventName, type Logger } from '../../src/replica/events.js';
 import type { ReplicaOptions } from '../../src/replica/types.js';
 import { Cluster, until } from './cluster.js';
+import { numbered, SnapshotMachine } from './machines.js';
+import { freePeers } from './ports.js';
 
 interface Told {
 	readonly level: string;
@@ -100,6 +107,36 @@ describe('events', () => {
 		} finally {
 			unsubscribe('millrace:became-leader', onLeader);
 			unsubscribe('millrace:batch', onBatch);
+		}
+	});
+
+	it('of a host say of which group they are, and so do snapshots', async () => {
+		const dir = await mkdtemp(join(tmpdir(), 'millrace-events-'));
+		const { told, log } = recorder();
+		const lines: string[] = [];
+		const peers = await freePeers(1);
+		const open = async (taker: LogOption) => {
+			const host = await openHost({ id: 1, dir, peers, log: taker });
+			const replica = await host.openGroup(7, { stateMachine: new SnapshotMachine() });
+			await until('it leads', () => replica.status().role === 'leader');
+			const { index } = await replica.propose(numbered(1));
+			await replica.snapshot();
+			await host.close();
+			return index;
+		};
+		try {
+			const index = await open(log);
+			const taken = told.filter(({ event }) => event.startsWith('snapshot-'));
+			expect(taken.map(({ event }) => event)).toEqual(['snapshot-begun', 'snapshot-taken']);
+			const whose = { replica: 1, group: 7, index, isFull: true };
+			for (const { fields } of taken) expect(fields).toMatchObject(whose);
+			await open((line) => lines.push(line));
+			expect(lines).toContainEqual(expect.stringMatching(/^group 7: has a snapshot up to \d+: /));
+			hostLine(1, log)('no group is written any more');
+			const text = 'no group is written any more';
+			expect(told.at(-1)).toMatchObject({ level: 'warn', event: 'host', fields: { text } });
+		} finally {
+			await rm(dir, { recursive: true, force: true });
 		}
 	});
 

@@ -151,6 +151,8 @@ function linesOf(name, lines, ids) {
 }
 
 function newPlot(target, labels, write) {
+	// Of nothing but zeros an axis of whole numbers has still some to show.
+	const least = write === whole ? 10 : 1;
 	target.textContent = '';
 	const stroke = colour('--soft'), grid = { stroke: colour('--line'), width: 1 };
 	const series = labels.map((label, i) => ({
@@ -161,7 +163,7 @@ function newPlot(target, labels, write) {
 	}));
 	return new uPlot({
 		width: Math.max(240, target.clientWidth), height: 220, cursor: { drag: { x: false, y: false } },
-		scales: { y: { range: (_, from, to) => [0, to > 0 ? to * 1.1 : 1] } },
+		scales: { y: { range: (_, from, to) => [0, Math.max(least, to * 1.1)] } },
 		axes: [{ stroke, grid, ticks: grid }, { stroke, grid, ticks: grid, size: 68, values: (_, splits) => splits.map(write) }],
 		series: [{ value: (_, time) => (time == null ? '–' : new Date(1000 * time).toLocaleTimeString()) }, ...series],
 	}, [[]], target);

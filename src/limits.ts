@@ -11,7 +11,7 @@
  *     clients       clientBytesMax per client connection for what is not yet sent to it, connectionsMax of them
  *     waiting       waitingBytesMax of callers' own buffers (`whenBusy: 'wait'`)
  *     pending reads readsMax
- *     sessions      sessionsMax * ~100 bytes
+ *     sessions      sessionsMax * ~100 bytes, and 16 MiB of results at most (`src/replica/session-results.ts`)
  *
  * When no slab is free, sockets are no longer read: TCP carries the pressure to the sender. A proposal beyond
  * its limit is refused with `Busy` or waits, as its caller chose.
@@ -46,7 +46,8 @@ export interface Limits {
 	readonly clientBytesMax: number;
 	/** Connections of clients, and as many again that have not said hello yet. */
 	readonly connectionsMax: number;
-	/** Exactly-once sessions remembered; the one unused for longest (by the log's time) is forgotten first. */
+	/** Exactly-once sessions remembered; the one unused for longest (by the log's order) is forgotten first. A leader writes it into the
+	 * log with each session that it registers, and all replicas go by that. */
 	readonly sessionsMax: number;
 	/** Size of a segment file. */
 	readonly segmentBytes: number;

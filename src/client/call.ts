@@ -1,6 +1,7 @@
 import { BadOption } from '../errors.js';
 import { batchLength } from '../format/batch.js';
 import { type BatchWriter, type PackedEntries, packedFault } from '../format/batch-writer.js';
+import type { EntryResult } from '../format/results.js';
 import type { Accepted } from './types.js';
 
 /** What one call proposes, and its promise. */
@@ -50,8 +51,12 @@ export class Call {
 		else writer.addPacked(entries);
 	}
 
-	succeed(index: number, term: number): void {
-		this.#resolve({ index, term, count: this.count });
+	/** `results`: of the call's entries; null = there are none, 'lost' = nobody knows. */
+	succeed(index: number, term: number, results: readonly EntryResult[] | null | 'lost'): void {
+		const { count } = this;
+		if (results === null) this.#resolve({ index, term, count });
+		else if (results === 'lost') this.#resolve({ index, term, count, areResultsLost: true });
+		else this.#resolve({ index, term, count, results });
 	}
 
 	fail(error: Error): void {

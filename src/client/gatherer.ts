@@ -1,5 +1,6 @@
 import { BatchKind, batchLength, relabelBatch } from '../format/batch.js';
 import { BatchWriter } from '../format/batch-writer.js';
+import { decodeResults, type EntryResult } from '../format/results.js';
 import { type Slab, SlabPool } from '../format/slab.js';
 import { DEFAULT_LIMITS } from '../limits.js';
 import type { Call } from './call.js';
@@ -17,6 +18,32 @@ export interface Frame {
 	/** Whether it was sent on the connection of now. */
 	isSent: boolean;
 	isDone: boolean;
+}
+
+/** What a reply says that the state machine returned for the entries: null = no bytes; undefined = it makes no sense. */
+export function resultsOf(
+	{ calls }: Frame,
+	body: Uint8Array,
+): readonly EntryResult[] | null | undefined {
+	if (body.length === 0) return null;
+	const count = calls.reduce((sum, call) => sum + call.count, 0);
+	return decodeResults(body, count) ?? undefined;
+}
+
+/** Tells each call its own. `index`: of the first entry; 0 = that isn't known any more. */
+export function succeed(
+	{ calls }: Frame,
+	index: number,
+	term: number,
+	results: readonly EntryResult[] | null | 'lost',
+): void {
+	let position = 0;
+	for (const call of calls) {
+		const end = position + call.count;
+		const own = Array.isArray(results) ? results.slice(position, end) : (results as null | 'lost');
+		call.succeed(index === 0 ? 0 : index + position, term, own);
+		position = end;
+	}
 }
 
 /** Copies calls into the open batch, and makes frames of it. */

@@ -1,13 +1,9 @@
 import {
 	Busy,
-	Forbidden,
-	type MillraceError,
-	NoSpace,
 	ProtocolError,
 	SessionError,
 	SessionExpired,
 	Stopped,
-	TooLarge,
 	Unavailable,
 	UnknownOutcome,
 } from '../errors.js';
@@ -18,16 +14,16 @@ import { DEFAULT_LIMITS } from '../limits.js';
 import { Rejection } from '../transport/rejection.js';
 import type { Call } from './call.js';
 import type { Environment } from './environment.js';
-import { type Frame, Gatherer } from './gatherer.js';
+import { type Frame, Gatherer, resultsOf, succeed } from './gatherer.js';
 import type { LeaderFinder, LeaderUser } from './leader-finder.js';
 import type { Link } from './link.js';
+import { checkSize, isFinal, mayBeTaken, refusal } from './refusals.js';
 import type { ProducerSession } from './session.js';
 
 /** While fewer frames than this are under way, what a turn brought is sent at its end. From then on it is
  * gathered until a batch is worth sending. */
 const EAGER_FRAMES = 4;
 const WORTH_SENDING_BYTES = DEFAULT_LIMITS.batchBytes / 2;
-const FRAME_BYTES_MAX = DEFAULT_LIMITS.slabBytes / 2;
 /** What a call that waits takes beside its own bytes, roughly. */
 const CALL_BYTES = 256;
 
@@ -233,7 +229,7 @@ export class Producer implements LeaderUser {
 			const reason = new TextDecoder().decode(messageBody(memory, offset));
 			this.#refused(frame, message.hintIndex, message.hintTerm, reason);
 		} else {
-			this.#succeeded(frame, message.index, message.term);
+			this.#answer(frame, message, messageBody(memory, offset));
 		}
 	}
 
@@ -263,16 +259,17 @@ export class Producer implements LeaderUser {
 		}
 	}
 
-	#succeeded(frame: Frame, index: number, term: number): void {
+	/** `body`: what the state machine returned, if that is bytes. */
+	#answer(frame: Frame, { index, term, hintIndex }: MessageNumbers, body: Uint8Array): void {
 		if (frame.isDone) return;
+		const results = hintIndex === 1 ? 'lost' : resultsOf(frame, body);
+		if (results === undefined) {
+			return this.#finder.reconnect(new ProtocolError('results that make no sense'));
+		}
 		this.#finder.proved();
 		this.#progressAt = this.#environment.clock.now();
 		this.#session.used();
-		let position = 0;
-		for (const call of frame.calls) {
-			call.succeed(index === 0 ? 0 : index + position, term);
-			position += call.count;
-		}
+		succeed(frame, index, term, results);
 		this.#finish(frame);
 		this.#answered();
 	}
@@ -403,34 +400,4 @@ export class Producer implements LeaderUser {
 		this.#next -= this.#head;
 		this.#head = 0;
 	}
-}
-
-function checkSize(call: Call): void {
-	const { entryBytesMax, batchEntriesMax } = DEFAULT_LIMITS;
-	if (call.bytes > entryBytesMax) throw new TooLarge('a proposal', call.bytes, entryBytesMax);
-	if (call.count > batchEntriesMax || call.frameBytes > FRAME_BYTES_MAX) {
-		const what = `a batch of ${call.count} entries (at most ${batchEntriesMax})`;
-		throw new TooLarge(what, call.frameBytes, FRAME_BYTES_MAX);
-	}
-}
-
-/** Can some leader have taken the frame, though this one has refused batch `sequence`? Not if it was never sent; nor if it was sent
- * but once, on this connection, and not before that one: each is taken behind the one before it only. */
-function mayBeTaken({ attempts, isSent, sequence }: Frame, refused: number): boolean {
-	return attempts > 1 || (attempts === 1 && (!isSent || sequence < refused));
-}
-
-/** Is nothing appended, now or later? */
-function isFinal(code: number): boolean {
-	if (code === Rejection.forbidden) return true;
-	return code >= Rejection.session && code <= Rejection.tooLarge;
-}
-
-/** The error for a refusal after which nothing was appended, in the words of who refused. */
-function refusal(code: number, reason: string): MillraceError {
-	if (code === Rejection.session) return new SessionError(reason);
-	if (code === Rejection.forbidden) return new Forbidden(reason);
-	const error = code === Rejection.noSpace ? new NoSpace('') : new TooLarge('', 0, 0);
-	error.message = reason;
-	return error;
 }

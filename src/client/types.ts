@@ -46,6 +46,11 @@ export interface Accepted {
 	readonly index: number;
 	readonly term: number;
 	readonly count: number;
+	/** What the state machine returned for each entry, where that is bytes; absent if it returned no bytes at all. */
+	readonly results?: readonly (Uint8Array | undefined)[];
+	/** It may have returned some, and nobody knows them any more: the answer was lost, and they were too many or too long to be
+	 * kept until it was asked for again. */
+	readonly areResultsLost?: boolean;
 }
 
 export interface ClientProposeOptions {

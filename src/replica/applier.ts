@@ -2,6 +2,7 @@ import { Compacted, Corruption, DiskError, ReadFailed, StateMachineFailed } from
 import { BatchKind } from '../format/batch.js';
 import { BatchView } from '../format/batch-view.js';
 import { readRegistration } from '../format/registration.js';
+import { encodeResults } from '../format/results.js';
 import type { Slab } from '../format/slab.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
 import type { LogPosition } from '../log/types.js';
@@ -252,7 +253,11 @@ export class Applier {
 		if (view.kind !== BatchKind.entries) return undefined;
 		const isNew = view.session === 0 || this.#isNew(view);
 		const heldIndex = this.#heldIndex ?? 0;
-		if (view.lastIndex <= heldIndex || !isNew) return undefined;
+		if (!isNew) return undefined;
+		if (view.lastIndex <= heldIndex) {
+			if (view.isRegistered) this.#sessions.returnedBefore(view.session);
+			return undefined;
+		}
 		try {
 			if (view.index <= heldIndex) throw new Error('its applied index is within a batch');
 			this.#isGiven = true;
@@ -263,8 +268,8 @@ export class Applier {
 	}
 
 	/** Is a session's batch one to be applied? */
-	#isNew({ session, sequence, index, isRegistered }: BatchView): boolean {
-		const outcome = this.#sessions.apply(session, sequence, index, isRegistered);
+	#isNew({ session, sequence, index, isRegistered, waits }: BatchView): boolean {
+		const outcome = this.#sessions.apply(session, sequence, index, isRegistered, waits);
 		this.#isRefused = outcome === 'unknown';
 		return outcome === 'new';
 	}
@@ -280,7 +285,14 @@ export class Applier {
 		this.#checksum = this.#view.checksum;
 		this.#time = this.#view.time;
 		if (this.#isGiven) this.#given = this.#applied;
+		if (results !== undefined && this.#view.isRegistered) this.#keep(this.#view, results);
 		this.#events.applied(this.#view, results, this.#isRefused);
+	}
+
+	/** For a producer that loses the answer. */
+	#keep({ session, sequence, index, count }: BatchView, results: readonly unknown[]): void {
+		const bytes = encodeResults(results, 0, count);
+		if (bytes !== null) this.#sessions.returned(session, sequence, index, bytes);
 	}
 
 	#fail(error: Error): void {

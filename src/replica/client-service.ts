@@ -28,6 +28,7 @@ import {
 	messageBody,
 	readMessage,
 } from '../format/message.js';
+import { encodeResults } from '../format/results.js';
 import { SlabPool } from '../format/slab.js';
 import type { Limits } from '../limits.js';
 import type { HeldSnapshot } from '../log/snapshot-store.js';
@@ -72,6 +73,8 @@ export interface ClientBackend {
 
 /** What one client's tail may have on its way, about. */
 const TAIL_BYTES = 256 * 1024;
+/** What is told of the results of one batch. */
+const RESULTS_BYTES_MAX = 1024 * 1024;
 /** What a pending read takes beside its query, about. */
 const READ_BYTES = 512;
 
@@ -232,11 +235,14 @@ export class ClientService implements Guest {
 		this.#backend.subscribe(this, true);
 	}
 
-	proposed(label: number, index: number, term: number): void {
+	/** `results`: as they are encoded; null = there are none, 'lost' = nobody knows any more. */
+	proposed(label: number, index: number, term: number, results: Uint8Array | null | 'lost'): void {
 		const reply = this.#cleared(MessageFrameKind.proposeReply, label);
 		reply.index = index;
 		reply.term = term;
-		this.#send(reply, null);
+		const isLost = results === 'lost' || (results !== null && results.length > RESULTS_BYTES_MAX);
+		if (isLost) reply.hintIndex = 1;
+		this.#send(reply, isLost ? null : results);
 	}
 
 	rejected(kind: number, context: number, error: Error): void {
@@ -402,8 +408,18 @@ class RemoteWaiter implements Waiter {
 		this.count = count;
 	}
 
-	applied(index: number, term: number): void {
-		this.#client.proposed(this.#label, index, term);
+	applied(
+		index: number,
+		term: number,
+		results: readonly unknown[] | undefined,
+		position: number,
+	): void {
+		const body = results === undefined ? null : encodeResults(results, position, this.count);
+		this.#client.proposed(this.#label, index, term, body);
+	}
+
+	repeated(index: number, results: Uint8Array | null | 'lost'): void {
+		this.#client.proposed(this.#label, index, 0, results);
 	}
 
 	failed(error: Error): void {

@@ -27,6 +27,8 @@ export interface Waiter {
 		position: number,
 	): void;
 	failed(error: Error): void;
+	/** It was applied before: `results`, as they were encoded; null = there were none, 'lost' = nobody knows. Default: `applied`. */
+	repeated?(index: number, results: Uint8Array | null | 'lost'): void;
 }
 
 /** A finished frame on its way into the log, and who waits for it. */

@@ -210,6 +210,13 @@ export class Proposer {
 		return 'taken';
 	}
 
+	#tellAgain(session: number, sequence: number, waiter: Waiter): void {
+		const { sessions } = this.#parts;
+		const index = sessions.indexOf(session, sequence);
+		if (waiter.repeated === undefined) waiter.applied(index, 0, undefined, 0);
+		else waiter.repeated(index, sessions.resultsOf(session, sequence));
+	}
+
 	/** A session begins: its entry says what this leader allows. */
 	#register(memory: Memory, offset: number, waiter: Waiter): 'taken' | 'later' {
 		this.#requireSpace();
@@ -233,7 +240,7 @@ export class Proposer {
 			case 'next':
 				return false;
 			case 'applied':
-				waiter.applied(sessions.indexOf(session, sequence), 0, undefined, 0);
+				this.#tellAgain(session, sequence, waiter);
 				return true;
 			case 'in-flight':
 				return proposals.joinSession(session, sequence, waiter);

@@ -1,4 +1,5 @@
 import type { Registration } from '../format/registration.js';
+import { SessionResults } from './session-results.js';
 import { type SavedSession, savedSessions, saveSessions } from './session-table.js';
 
 /** What is remembered of one producer. */
@@ -32,6 +33,7 @@ export class Sessions {
 	#sessionsMax: number;
 	/** In the order of their last use in the log. What has expired may still be here, and counts as nothing. */
 	readonly #applied = new Map<number, Session>();
+	readonly #results = new SessionResults();
 	/** Leader only: the last sequence accepted in this term. */
 	readonly #accepted = new Map<number, number>();
 	/** The highest time of any batch that was applied. */
@@ -97,8 +99,14 @@ export class Sessions {
 		this.#use(index, { sequence: 0, index: 0, usedAt: this.#time, durationMs });
 	}
 
-	/** Every replica: a committed batch comes to be applied. */
-	apply(session: number, sequence: number, index: number, isRegistered: boolean): SessionOutcome {
+	/** Every replica: a committed batch comes to be applied. `waits`: for so many before it its producer waits. */
+	apply(
+		session: number,
+		sequence: number,
+		index: number,
+		isRegistered: boolean,
+		waits = 0,
+	): SessionOutcome {
 		if (this.#accepted.get(session) === sequence) this.#accepted.delete(session);
 		const known = this.#known(session);
 		if (known !== undefined && sequence <= known.sequence) return 'repeat';
@@ -108,31 +116,57 @@ export class Sessions {
 		entry.index = index;
 		entry.usedAt = this.#time;
 		this.#use(session, entry);
+		// What was returned before is in the part of the log that is dropped.
+		if (known === undefined && isRegistered) this.#results.lost(session);
+		this.#results.used(session, sequence, waits);
 		return 'new';
 	}
 
-	/** Index of the batch, if it is the session's last one; 0 if that isn't known any more. */
+	/** Every replica: what the state machine returned for a batch of a session that was registered, if that is bytes. */
+	returned(session: number, sequence: number, index: number, bytes: Uint8Array): void {
+		if (this.#applied.has(session)) this.#results.keep(session, sequence, { index, bytes });
+	}
+
+	/** A batch of the session was applied in an earlier life: nobody knows what was returned. */
+	returnedBefore(session: number): void {
+		if (this.#applied.has(session)) this.#results.lost(session);
+	}
+
+	/** Index of the batch, if it is the session's last one, or its results are kept; 0 if that isn't known any more. */
 	indexOf(session: number, sequence: number): number {
 		const known = this.#known(session);
-		return known?.sequence === sequence ? known.index : 0;
+		if (known === undefined) return 0;
+		if (known.sequence === sequence) return known.index;
+		return this.#results.of(session).bySequence.get(sequence)?.index ?? 0;
+	}
+
+	/** What was returned for a batch that was applied: null = nothing, 'lost' = that isn't known any more. */
+	resultsOf(session: number, sequence: number): Uint8Array | null | 'lost' {
+		const { bySequence, isLossy } = this.#results.of(session);
+		return bySequence.get(sequence)?.bytes ?? (isLossy ? 'lost' : null);
 	}
 
 	/** The table as it goes into a snapshot, with the last index that the state machine was given. */
 	save(given: number): Uint8Array {
 		this.#sweep();
 		const head = { isBegun: this.#isBegun, time: this.#time, sessionsMax: this.#sessionsMax };
-		return saveSessions({ ...head, given, sessions: this.#applied });
+		const resultsOf = (session: number) => this.#results.of(session);
+		return saveSessions({ ...head, given, sessions: this.#applied, resultsOf });
 	}
 
 	/** Takes over the table of a snapshot, in place of what is here. */
 	load(bytes: Uint8Array): void {
-		const { isBegun, time, sessionsMax, sessions } = savedSessions(bytes);
+		const { isBegun, time, sessionsMax, sessions, resultsOf } = savedSessions(bytes);
 		this.#applied.clear();
+		this.#results.clear();
 		this.#isBegun = isBegun;
 		this.#unseenIndex = 0;
 		this.#time = time;
 		if (isBegun) this.#sessionsMax = sessionsMax;
-		for (const [session, saved] of sessions) this.#applied.set(session, saved);
+		for (const [session, saved] of sessions) {
+			this.#applied.set(session, saved);
+			this.#results.load(session, resultsOf(session));
+		}
 		this.#sweep();
 		this.#keepWithinBound();
 	}
@@ -156,14 +190,19 @@ export class Sessions {
 		this.#sweep();
 		for (const session of this.#applied.keys()) {
 			if (this.#applied.size <= this.#sessionsMax) return;
-			this.#applied.delete(session);
+			this.#forget(session);
 		}
+	}
+
+	#forget(session: number): void {
+		this.#applied.delete(session);
+		this.#results.forget(session);
 	}
 
 	#sweep(): void {
 		this.#nextExpiry = Number.POSITIVE_INFINITY;
 		for (const [session, entry] of this.#applied) {
-			if (hasExpired(entry, this.#time)) this.#applied.delete(session);
+			if (hasExpired(entry, this.#time)) this.#forget(session);
 			else this.#nextExpiry = Math.min(this.#nextExpiry, entry.usedAt + entry.durationMs);
 		}
 	}

@@ -339,12 +339,16 @@ test('empty and wrong proposals are refused by name', async () => {
 });
 
 test('closing fails what is under way', async () => {
-	const mute = await replica(1, {});
+	let isSent = () => {};
+	const sending = new Promise<void>((resolve) => {
+		isSent = resolve;
+	});
+	const mute = await replica(1, { batch: () => isSent() });
 	const remote = client([mute], { windowBytes: 4096 });
 	const sent = remote.propose(new Uint8Array(3000));
 	const waiting = remote.propose(new Uint8Array(3000));
 	const outcomes = Promise.allSettled([sent, waiting]);
-	await new Promise((resolve) => setTimeout(resolve, 100));
+	await sending;
 	await remote.close();
 	const [first, second] = await outcomes;
 	expect(first).toMatchObject({ reason: expect.any(UnknownOutcome) });

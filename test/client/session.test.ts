@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { type ConnectOptions, connect, type RemoteClient } from '../../src/client/index.js';
 import { NoSpace, SessionExpired, Unavailable, UnknownOutcome } from '../../src/errors.js';
 import { MessageFrameKind } from '../../src/format/message.js';
+import { encodeResults } from '../../src/format/results.js';
 import { clusterNumber, Purpose } from '../../src/transport/hello.js';
 import { Rejection } from '../../src/transport/rejection.js';
 import {
@@ -213,4 +214,37 @@ test('of a program before sessions no session is asked', async () => {
 
 test.each([0, 99, 1.5, 8 * 24 * 3600 * 1000])('a session of %d ms is refused', (sessionMs) => {
 	expect(() => connect({ peers: { 1: 'a:1' }, sessionMs })).toThrow(/sessionMs/);
+});
+
+test('each call is told what was returned for its own entries; or that nobody knows any more', async () => {
+	const results = ['zero', undefined, 'two', 'three'].map((result) =>
+		result === undefined ? result : encoder.encode(result),
+	);
+	const reply = (numbers: object, body: Uint8Array | null): Script => ({
+		batch: (guest, { sequence }) => {
+			const all = { context: sequence, index: 40, term: 1, ...numbers };
+			guest.send(MessageFrameKind.proposeReply, all, body);
+		},
+	});
+	const leader = await replica(1, reply({}, encodeResults(results, 0, 4)));
+	const remote = client([leader]);
+	const entry = new Uint8Array(1);
+	const calls = [remote.propose(entry), remote.proposeBatch([entry, entry]), remote.propose(entry)];
+	expect(await Promise.all(calls)).toEqual([
+		{ index: 40, term: 1, count: 1, results: results.slice(0, 1) },
+		{ index: 41, term: 1, count: 2, results: results.slice(1, 3) },
+		{ index: 43, term: 1, count: 1, results: results.slice(3) },
+	]);
+	leader.script = reply({ hintIndex: 1 }, null);
+	expect(await remote.propose(entry)).toEqual({
+		index: 40,
+		term: 1,
+		count: 1,
+		areResultsLost: true,
+	});
+	leader.script = reply({}, null);
+	expect(Object.keys(await remote.propose(entry))).toEqual(['index', 'term', 'count']);
+	leader.script = reply({}, encoder.encode('nonsense'));
+	const other = client([leader], { timeoutMs: 300 });
+	await expect(other.propose(entry)).rejects.toBeInstanceOf(UnknownOutcome);
 });

@@ -16,6 +16,7 @@ const PROPOSALS = 'src/replica/proposals.ts';
 const PROPOSER = 'src/replica/proposer.ts';
 const WAITERS = 'src/replica/waiters.ts';
 const TABLE = 'src/replica/sessions.ts';
+const RESULTS = 'src/replica/session-results.ts';
 const CLIENT_PRODUCER = 'src/client/producer.ts';
 
 /** What callers are told, and what becomes of what they ask for: rules 16 and 19 to 21. */
@@ -112,6 +113,39 @@ export const callerMutants: readonly Mutant[] = [
 		tests(REGISTRATION, /the limit of the leader that registers counts for all/, 'rule 19'),
 	),
 	mutant(
+		'result-dropped-before-it-is-known',
+		19,
+		RESULTS,
+		'if (known >= sequence - waits) break;',
+		'if (known >= sequence) break;',
+		tests(SESSIONS, /is kept until its producer says that it knows it/),
+	),
+	mutant(
+		'results-not-in-snapshot',
+		19,
+		TABLE,
+		'this.#results.load(session, resultsOf(session));',
+		'',
+		tests(SESSIONS, /is in a snapshot, and gone with its session/),
+		tests(REGISTRATION, /who lost the answer is told what was returned/, 'rule 19'),
+	),
+	mutant(
+		'results-without-limit',
+		30,
+		RESULTS,
+		'if (session.bytes <= SESSION_BYTES_MAX) break;',
+		'break;',
+		tests(SESSIONS, /is bounded: the oldest of a session go/),
+	),
+	mutant(
+		'result-of-another-call',
+		20,
+		'src/client/gatherer.ts',
+		'results.slice(position, end)',
+		'results.slice(0, call.count)',
+		tests(CLIENT_SESSION, /each call is told what was returned for its own entries/),
+	),
+	mutant(
 		'what-may-be-taken-goes-on-in-another-session',
 		19,
 		CLIENT_PRODUCER,
@@ -206,7 +240,7 @@ export const callerMutants: readonly Mutant[] = [
 	mutant(
 		'sent-behind-a-refusal-told-as-refused',
 		20,
-		CLIENT_PRODUCER,
+		'src/client/refusals.ts',
 		'return attempts > 1 || (attempts === 1 && (!isSent || sequence < refused));',
 		'return attempts > 1 || (attempts === 1 && sequence < refused);',
 		tests(PRODUCER, /^behind a refusal of what was sent before/),

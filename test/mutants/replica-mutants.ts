@@ -219,8 +219,8 @@ export const replicaMutants: readonly Mutant[] = [
 		'held-entries-are-applied-again',
 		25,
 		APPLIER,
-		'if (view.lastIndex <= heldIndex || !isNew) return undefined;',
-		'if (!isNew) return undefined;',
+		'if (view.lastIndex <= heldIndex) {',
+		'if (view.lastIndex <= 0) {',
 		tests(
 			RESTART,
 			/gives a state machine that holds its applied index only what it lacks/,

@@ -3,11 +3,13 @@ import { expect, it } from 'vitest';
 import { connect } from '../../src/client/index.js';
 import { NotLeader, SessionExpired, Unavailable } from '../../src/errors.js';
 import { BatchKind } from '../../src/format/batch.js';
+import type { BatchView } from '../../src/format/batch-view.js';
 import { registrationEntry } from '../../src/format/registration.js';
+import { encodeResults } from '../../src/format/results.js';
 import type { Replica } from '../../src/replica/replica.js';
 import type { Versions } from '../../src/transport/versions.js';
 import { batchFrame, memoryOf } from '../format/frames.js';
-import { numbered } from './machines.js';
+import { numbered, SnapshotMachine } from './machines.js';
 import { SmallWorld } from './small-world.js';
 
 const NUMBERS = { group: 1, term: 0, index: 0, parent: 0, time: 0 };
@@ -16,10 +18,12 @@ const NUMBERS = { group: 1, term: 0, index: 0, parent: 0, time: 0 };
 interface Told {
 	index: number;
 	error: Error | null;
+	/** Of one that was applied before. */
+	results: Uint8Array | null | 'lost';
 }
 
 function propose(replica: Replica, frame: Uint8Array): Told & { taken: string } {
-	const told = { index: 0, error: null as Error | null, taken: '' };
+	const told = { index: 0, error: null, results: null, taken: '' } as Told & { taken: string };
 	told.taken = replica.proposeFrame(memoryOf(frame), 0, frame.length, {
 		count: 1,
 		applied: (index) => {
@@ -28,6 +32,7 @@ function propose(replica: Replica, frame: Uint8Array): Told & { taken: string } 
 		failed: (error) => {
 			told.error = error;
 		},
+		repeated: (index, results) => Object.assign(told, { index, results }),
 	});
 	return told;
 }
@@ -37,9 +42,9 @@ const registration = (durationMs: number) =>
 		...{ ...NUMBERS, session: 0, sequence: 0, kind: BatchKind.session },
 	});
 
-const batch = (session: number, sequence: number, number: number) =>
+const batch = (session: number, sequence: number, number: number, waits = 0) =>
 	batchFrame([numbered(number)], {
-		...{ ...NUMBERS, session, sequence, kind: BatchKind.entries, waits: 0 },
+		...{ ...NUMBERS, session, sequence, kind: BatchKind.entries, waits },
 	});
 
 /** Registers a session. @returns its number */
@@ -157,4 +162,40 @@ it('the first session waits until no replica of a program before sessions is the
 	expect(small.nodes[2]!.parts.applier.applied).toBeLessThan(told.index + 1);
 	await restart();
 	await small.until('it has it', () => small.nodes[2]!.parts.applier.applied >= told.index);
+});
+
+/** Returns the bytes of each entry, and how often it has applied any. */
+class Echo extends SnapshotMachine {
+	override apply(view: BatchView): never {
+		const first = this.numbers.length;
+		super.apply(view);
+		return Array.from({ length: view.count }, (_, i) => Uint8Array.of(7, first + i)) as never;
+	}
+}
+
+it('rule 19: who lost the answer is told what was returned, by another leader and behind a snapshot, until it says that it knows', async () => {
+	const echo = () => ({ stateMachine: new Echo(), retainBytes: 0 });
+	const small = await SmallWorld.open('results', 3, echo);
+	const { replica } = await small.leader();
+	const number = await session(small, replica, 600_000);
+	const told = propose(replica, batch(number, 1, 7));
+	await small.until('it is applied', () => told.index > 0);
+	const waiting = propose(replica, batch(number, 2, 8, 1));
+	await small.until('it is applied', () => waiting.index > 0);
+	for (const node of small.nodes) await small.world.complete(node.replica.snapshot());
+	for (const { id, machine } of [...small.nodes]) {
+		machine.crash();
+		small.nodes[id - 1] = await small.start(id, echo());
+	}
+	const again = (await small.leader()).replica;
+	expect(propose(again, batch(number, 1, 7))).toMatchObject({
+		index: told.index,
+		results: encodeResults([Uint8Array.of(7, 0)], 0, 1),
+	});
+	const known = propose(again, batch(number, 3, 9, 0));
+	await small.until('it is applied', () => known.index > 0);
+	expect(propose(again, batch(number, 1, 7))).toMatchObject({ index: 0, results: null });
+	expect(propose(again, batch(number, 3, 9))).toMatchObject({
+		results: encodeResults([Uint8Array.of(7, 2)], 0, 1),
+	});
 });

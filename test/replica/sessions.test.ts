@@ -168,6 +168,78 @@ describe('rule 19: the table in a snapshot', () => {
 		expect(sessions.judge(90, 5, true, 0)).toBe('unknown');
 		expect(sessions.apply(90, 5, 101, true)).toBe('new');
 		expect(sessions.apply(90, 5, 102, true)).toBe('repeat');
+		expect(sessions.resultsOf(90, 4)).toBe('lost');
 		expect(sessions.apply(101, 1, 103, true)).toBe('unknown');
+	});
+});
+
+describe('rule 19: what was returned for a batch', () => {
+	const bytes = (length: number, value: number) => new Uint8Array(length).fill(value);
+	/** Batches 1 to `count` of session 7, with so many bytes each; none is acknowledged. */
+	function returning(count: number, length: number): Sessions {
+		const sessions = registered([7, 8]);
+		for (let sequence = 1; sequence <= count; sequence++) {
+			sessions.apply(7, sequence, 10 + sequence, true, sequence - 1);
+			sessions.returned(7, sequence, 10 + sequence, bytes(length, sequence));
+		}
+		return sessions;
+	}
+
+	it('is kept until its producer says that it knows it', () => {
+		const sessions = returning(3, 5);
+		expect(sessions.resultsOf(7, 1)).toEqual(bytes(5, 1));
+		expect(sessions.indexOf(7, 1)).toBe(11);
+		// It waits for 2 and 3 still.
+		sessions.apply(7, 4, 14, true, 2);
+		expect(sessions.resultsOf(7, 1)).toBeNull();
+		expect(sessions.indexOf(7, 1)).toBe(0);
+		expect(sessions.resultsOf(7, 2)).toEqual(bytes(5, 2));
+		sessions.apply(7, 5, 15, true, 0);
+		expect([2, 3].map((sequence) => sessions.resultsOf(7, sequence))).toEqual([null, null]);
+		expect(sessions.resultsOf(8, 1)).toBeNull();
+	});
+
+	it('is bounded: the oldest of a session go, and it is said that they are lost', () => {
+		const sessions = returning(5, 20_000);
+		const kept = [1, 2, 3, 4, 5].map((sequence) => sessions.resultsOf(7, sequence));
+		expect(kept.slice(0, 2)).toEqual(['lost', 'lost']);
+		expect(kept.slice(2)).toEqual([3, 4, 5].map((value) => bytes(20_000, value)));
+	});
+
+	it('is bounded for all together: those of the session that was used least lately go', () => {
+		const count = 400;
+		const sessions = new Sessions(1000);
+		const numbers = Array.from({ length: count }, (_, i) => i + 1);
+		for (const number of numbers) sessions.register(number, { ...LONG, sessionsMax: count });
+		for (const number of numbers) {
+			sessions.apply(number, 1, 1000 + number, true, 0);
+			sessions.returned(number, 1, 1000 + number, bytes(60_000, 1));
+		}
+		const lost = numbers.filter((number) => sessions.resultsOf(number, 1) === 'lost');
+		expect(lost).toEqual(numbers.slice(0, lost.length));
+		const left = count - lost.length;
+		expect(left * 60_000).toBeLessThanOrEqual(16 * 1024 * 1024);
+		expect((left + 2) * 60_100).toBeGreaterThan(16 * 1024 * 1024);
+	});
+
+	it('is in a snapshot, and gone with its session', () => {
+		const sessions = returning(5, 15_001);
+		const other = new Sessions(10);
+		const saved = sessions.save(77);
+		other.load(saved);
+		expect(other.save(77)).toEqual(saved);
+		for (let sequence = 1; sequence <= 5; sequence++)
+			expect(other.resultsOf(7, sequence)).toEqual(sessions.resultsOf(7, sequence));
+		expect(other.resultsOf(7, 1)).toBe('lost');
+		other.passTo(2 ** 40);
+		expect(other.count).toBe(0);
+		expect(other.resultsOf(7, 5)).toBeNull();
+	});
+
+	it('of what was applied in an earlier life is lost', () => {
+		const sessions = registered([7]);
+		sessions.apply(7, 1, 11, true, 0);
+		sessions.returnedBefore(7);
+		expect(sessions.resultsOf(7, 1)).toBe('lost');
 	});
 });

@@ -5,7 +5,7 @@ import type { ClusterNode } from './cluster-node.js';
 import type { SimulatedRandom } from './random.js';
 import { type Reading, Readings } from './readings.js';
 import { RemoteCaller } from './remote-caller.js';
-import type { Answer, CasResult } from './store.js';
+import { type Answer, readResult } from './store.js';
 import { TailFollower } from './tail-follower.js';
 import { demand } from './violation.js';
 import { pack } from './workload.js';
@@ -160,10 +160,9 @@ export class Clients {
 	#acknowledged(index: number, entry: Uint8Array, result: unknown): void {
 		const { ledger } = this.#cluster;
 		const number = ledger.acknowledge(index, entry);
-		const cas = ledger.history.isCas(number) ? (result as CasResult) : null;
-		const own = cas === null ? result : cas.number;
+		const { number: own, found } = readResult(result);
 		demand(own === number, () => `entry ${number} is given the result ${own}`);
-		ledger.history.succeeded(number, cas?.found);
+		ledger.history.succeeded(number, found);
 	}
 
 	#knowsTerm(index: number, term: number): void {

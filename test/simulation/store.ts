@@ -30,6 +30,20 @@ const NO_SUCH_CAS = -2;
 const QUERY_BYTES = 5;
 const ANSWER_BYTES = 16;
 
+/** What a replica's state machine returns for an entry: bytes, so that remote callers are told it, too. */
+export function writeResult(result: number | CasResult): Uint8Array {
+	const cas = typeof result === 'number' ? null : result;
+	const found = cas === null ? NO_SUCH_CAS : (cas.found ?? NOTHING);
+	return new Uint8Array(Float64Array.of(cas?.number ?? (result as number), found).buffer);
+}
+
+/** Of a result: which entry it is of, and what its cas found; undefined for one that is no cas. */
+export function readResult(bytes: unknown): { number: number; found: number | null | undefined } {
+	if (!(bytes instanceof Uint8Array)) throw new Error('a result is bytes');
+	const [number, found] = new Float64Array(bytes.slice().buffer) as unknown as [number, number];
+	return { number, found: found === NO_SUCH_CAS ? undefined : found === NOTHING ? null : found };
+}
+
 /** A replica's keys and what they hold. */
 export class Store {
 	#values = new Map<number, number>();

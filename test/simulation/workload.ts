@@ -15,7 +15,7 @@ import type { Clock } from '../../src/io.js';
 import type { StateMachine } from '../../src/replica/types.js';
 import type { ClientHistory } from './client-history.js';
 import type { SimulatedRandom } from './random.js';
-import { type Answer, type CasResult, type Query, readQuery, Store, writeAnswer } from './store.js';
+import { type Answer, type Query, readQuery, Store, writeAnswer, writeResult } from './store.js';
 import { demand, Violation } from './violation.js';
 
 /** Errors that promise that nothing was appended: such an entry must never be applied. */
@@ -78,6 +78,11 @@ export class Ledger {
 		tailed: 0,
 		snapshots: 0,
 		restored: 0,
+		/** Of remote callers that lost an answer and were told what their entries came to all the same; or were not. */
+		resultsAgain: 0,
+		resultsLost: 0,
+		/** Calls that failed because their session had. */
+		sessionsEnded: 0,
 	};
 
 	constructor(random: SimulatedRandom, bytesMax: number, history: ClientHistory) {
@@ -180,6 +185,8 @@ export class Ledger {
 		// Who comes with a signal that is aborted already proposes nothing.
 		const isAborted = error instanceof Error && error.name === 'AbortError';
 		demand(isAborted || error instanceof MillraceError, () => `an operating error, not ${error}`);
+		const hasEnded = [error, (error as Error).cause].some((one) => one instanceof SessionExpired);
+		if (hasEnded) this.seen.sessionsEnded += 1;
 		if (!isAborted && !REFUSALS.some((refusal) => error instanceof refusal)) {
 			this.seen.unknown += entries.length;
 			for (const entry of entries) this.history.unknown(numberOf(entry));
@@ -351,14 +358,14 @@ export class Recorder implements StateMachine {
 		});
 	}
 
-	#record(batch: BatchView): readonly (number | CasResult)[] {
+	#record(batch: BatchView): readonly Uint8Array[] {
 		const { index, count } = batch;
 		demand(index > this.#applied, 'nothing is applied twice in one life');
-		const results: (number | CasResult)[] = [];
+		const results: Uint8Array[] = [];
 		const { commands } = this.#ledger.history;
 		for (let i = 0; i < count; i++) {
 			const number = this.#ledger.apply(index + i, batch.entry(i));
-			results.push(this.#store.apply(number, commands.get(number)));
+			results.push(writeResult(this.#store.apply(number, commands.get(number))));
 		}
 		this.#applied = index + count - 1;
 		if (this.#kept !== null) this.#kept.index = this.#applied;

@@ -1,5 +1,6 @@
 import { callerMutants } from './caller-mutants.js';
 import { formatMutants } from './format-mutants.js';
+import { gatewayMutants } from './gateway-mutants.js';
 import { hostMutants } from './host-mutants.js';
 import { logMutants } from './log-mutants.js';
 import { memberMutants } from './member-mutants.js';
@@ -27,6 +28,7 @@ export const mutants: readonly Mutant[] = [
 	...snapshotFileMutants,
 	...transferMutants,
 	...hostMutants,
+	...gatewayMutants,
 ];
 
 export const notPlanted: readonly NotPlanted[] = [];

@@ -108,3 +108,34 @@ test('closing from within a frame ends the handing over', () => {
 	new Feed(receiver).deliver(joined([messageFrame(1), messageFrame(2), messageFrame(3)]));
 	expect(count).toBe(1);
 });
+
+test('lent bytes and others, cut anywhere and refused now and then, come in their order', () => {
+	for (let seed = 1; seed <= 60; seed++) {
+		const next = numbers(seed);
+		const frames = Array.from({ length: 50 }, (_, i) =>
+			i % 3 === 0 ? batchFrame(i, next(9000)) : messageFrame(i, next(300)),
+		);
+		const { frames: received, reasons, receiver } = receiving(() => next(4) > 0);
+		const stream = joined(frames);
+		const borders = frames.map((_, i) => joined(frames.slice(0, i + 1)).length);
+		for (let at = 0; at < stream.length; ) {
+			const border = borders.find((each) => each > at)!;
+			const end = Math.min(stream.length, next(2) === 0 ? border : at + 1 + next(20_000));
+			// Gone when the call returns.
+			const lent = stream.slice(at, end);
+			at += receiver.lent(lent);
+			lent.fill(0xff);
+			while (at < end) {
+				const space = receiver.space();
+				const part = Math.min(space.length, end - at);
+				space.set(stream.subarray(at, at + part));
+				at += part;
+				receiver.received(part);
+			}
+			if (next(2) === 0) receiver.retry();
+		}
+		for (let i = 0; i < 1000 && received.length < frames.length; i++) receiver.retry();
+		expect(reasons).toEqual([]);
+		expect(areSame(joined(received), stream)).toBe(true);
+	}
+});

@@ -1,0 +1,70 @@
+import { type Mutant, mutant, tests } from './mutant.js';
+
+const SOCKETS = 'test/gateway/sockets.test.ts';
+const LIMITS = 'test/gateway/socket-limits.test.ts';
+const STAGING = 'test/transport/staging-receiver.test.ts';
+
+const CONNECTION = 'src/gateway/socket-connection.ts';
+const GUEST = 'src/replica/restricted-guest.ts';
+
+const ALLOWED = /allow what the token allows/;
+
+/** WebSockets: what rules 30 and 31 ask of them, and who may do what. */
+export const gatewayMutants: readonly Mutant[] = [
+	mutant(
+		'socket-waits-without-bound',
+		30,
+		CONNECTION,
+		'if (this.#waitingBytes + bytes > connectionBytesMax || !budget.take(bytes)) return false;',
+		'if (!budget.take(bytes) || connectionBytesMax === 0) return false;',
+		tests(LIMITS, /keep what waits of each within its bound/),
+	),
+	mutant(
+		'sockets-share-no-bound',
+		30,
+		CONNECTION,
+		'if (this.#waitingBytes + bytes > connectionBytesMax || !budget.take(bytes)) return false;',
+		'if (this.#waitingBytes + bytes > connectionBytesMax) return false;\n\t\tbudget.take(bytes);',
+		tests(LIMITS, /keep what waits of all within its bound/),
+	),
+	mutant(
+		'stalled-socket-stays',
+		30,
+		CONNECTION,
+		'} else if (now - this.#takenAt >= this.#needs.takeMs) {',
+		'} else if (now < 0) {',
+		tests(LIMITS, /disconnect who takes nothing/),
+	),
+	mutant(
+		'replicas-come-by-the-gateway',
+		[24, 31],
+		CONNECTION,
+		'readonly isClientOnly = true;',
+		'readonly isClientOnly = false;',
+		tests(SOCKETS, /a replica’s hello/),
+	),
+	mutant(
+		'readers-propose',
+		31,
+		GUEST,
+		"if (allows(this.#held, 'write')) return",
+		'if (this.#held !== null) return',
+		tests(SOCKETS, ALLOWED),
+	),
+	mutant(
+		'everybody-is-admin',
+		31,
+		'src/replica/open.ts',
+		"if (permission === 'admin') return service;",
+		'if (permission !== null) return service;',
+		tests(SOCKETS, ALLOWED),
+	),
+	mutant(
+		'lent-bytes-overtake',
+		31,
+		'src/transport/staging-receiver.ts',
+		'const isBehindOthers = this.#start < this.#end || this.#isReserved || this.#isHandingOver;',
+		'const isBehindOthers = this.#isReserved || this.#isHandingOver;',
+		tests(STAGING, /lent bytes/),
+	),
+];

@@ -1,4 +1,3 @@
-import { NativeNetwork } from '../../native-free-io/index.js';
 import {
 	BATCH_PAYLOAD_OFFSET,
 	BatchKind,
@@ -27,6 +26,7 @@ import type { Address, Connection, ConnectionHandler, Listener } from '../../src
 import { clusterNumber, PROTOCOL_VERSION, Purpose, readHello } from '../../src/transport/hello.js';
 import { Outbound } from '../../src/transport/outbound.js';
 import { StagingReceiver } from '../../src/transport/staging-receiver.js';
+import { listening } from './networks.js';
 
 const encoder = new TextEncoder();
 const GROUP = 1;
@@ -79,7 +79,7 @@ export class FakeReplica {
 	static async listen(id: number, script: Script, port = 0): Promise<FakeReplica> {
 		const guests: Guest[] = [];
 		const current = { current: script };
-		const listener = await new NativeNetwork().listen(
+		const listener = await listening().listen(
 			{ host: '127.0.0.1', port },
 			(connection) => new Guest(id, connection, current, guests).handler,
 		);

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { type ConnectOptions, connect, type RemoteClient } from '../../src/client/index.js';
 import { NoSpace, SessionError, Stopped, Unavailable, UnknownOutcome } from '../../src/errors.js';
 import { FakeLog, FakeReplica, following, type Proposed, type Script } from './fake-replica.js';
+import { clientDoors } from './networks.js';
 
 const encoder = new TextEncoder();
 const open: { close(): Promise<void> }[] = [];
@@ -21,7 +22,7 @@ function client(
 	options: Partial<ConnectOptions> = {},
 ): RemoteClient {
 	const peers = Object.fromEntries(replicas.map((fake) => [fake.id, fake.peer]));
-	const remote = connect({ peers, ...options });
+	const remote = connect({ peers, doors: clientDoors(), ...options });
 	open.push(remote);
 	return remote;
 }

@@ -6,6 +6,7 @@ import { MessageFrameKind } from '../../src/format/message.js';
 import type { ReplicaStatus } from '../../src/replica/types.js';
 import { Rejection } from '../../src/transport/rejection.js';
 import { FakeReplica, following, type Script } from './fake-replica.js';
+import { clientDoors } from './networks.js';
 
 const open: { close(): Promise<void> }[] = [];
 
@@ -21,7 +22,7 @@ async function replica(id: number, script: Script): Promise<FakeReplica> {
 
 function client(replicas: readonly FakeReplica[], timeoutMs = 10_000): RemoteClient {
 	const peers = Object.fromEntries(replicas.map((fake) => [fake.id, fake.peer]));
-	const remote = connect({ peers, timeoutMs });
+	const remote = connect({ peers, doors: clientDoors(), timeoutMs });
 	open.push(remote);
 	return remote;
 }

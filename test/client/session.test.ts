@@ -14,6 +14,8 @@ import {
 	type Script,
 } from './fake-replica.js';
 
+import { clientDoors } from './networks.js';
+
 const encoder = new TextEncoder();
 const open: { close(): Promise<void> }[] = [];
 
@@ -32,7 +34,7 @@ function client(
 	options: Partial<ConnectOptions> = {},
 ): RemoteClient {
 	const peers = Object.fromEntries(replicas.map((fake) => [fake.id, fake.peer]));
-	const remote = connect({ peers, ...options });
+	const remote = connect({ peers, doors: clientDoors(), ...options });
 	open.push(remote);
 	return remote;
 }

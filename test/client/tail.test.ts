@@ -4,6 +4,7 @@ import { Compacted, Stopped, Unavailable } from '../../src/errors.js';
 import { BatchKind } from '../../src/format/batch.js';
 import { MessageFrameKind } from '../../src/format/message.js';
 import { FakeReplica, type Guest, type Script } from './fake-replica.js';
+import { clientDoors } from './networks.js';
 
 const open: { close(): Promise<void> }[] = [];
 
@@ -22,7 +23,7 @@ function client(
 	options: Partial<ConnectOptions> = {},
 ): RemoteClient {
 	const peers = Object.fromEntries(replicas.map((fake) => [fake.id, fake.peer]));
-	const remote = connect({ peers, ...options });
+	const remote = connect({ peers, doors: clientDoors(), ...options });
 	open.push(remote);
 	return remote;
 }

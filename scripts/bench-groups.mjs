@@ -22,7 +22,7 @@ const HELP = `What many groups in one process cost, and what they reach.
     --json        print one JSON object
 
 Three processes, each a host of a replica of every group, on this machine. Idle: every group has had a proposal, and then
-nothing; processor time of the three together, and memory per group and process. Busy: every leader's process proposes to
+nothing; processor time of the three together, and memory per group and process. It waits until all groups rest, a minute at most. Busy: every leader's process proposes to
 its own groups, one entry at a time; the same number of entries is in flight with one group as with many.
 `;
 
@@ -195,14 +195,14 @@ async function measureIdle({ idle, seconds }) {
 	const before = await askAll({ do: 'memory' });
 	await openGroups(idle, SMALL);
 	await askAll({ do: 'propose-once' });
-	await pause(5000);
+	const restAfterSeconds = await untilAllRest(HOSTS.length * idle);
 	const after = await askAll({ do: 'memory' });
-	const resting = sum((await askAll({ do: 'status' })).map((status) => status.resting));
 	const counters = await askAll({ do: 'counters' });
 	await askAll({ do: 'cpu' });
 	await pause(seconds * 1000);
 	const cpuMs = sum((await askAll({ do: 'cpu' })).map(({ milliseconds }) => milliseconds));
 	const later = await askAll({ do: 'counters' });
+	const resting = sum((await askAll({ do: 'status' })).map((status) => status.resting));
 	await stopHosts();
 	const framesOf = (all) => sum(all.map(({ linkFrames }) => linkFrames));
 	const perGroup = (what) =>
@@ -210,12 +210,27 @@ async function measureIdle({ idle, seconds }) {
 	return {
 		groups: idle,
 		resting: Math.floor(resting / HOSTS.length),
+		restAfterSeconds,
 		cpuPercentOfThree: Number(((100 * cpuMs) / (seconds * 1000)).toFixed(2)),
 		framesASecond: Math.round((framesOf(later) - framesOf(counters)) / seconds),
 		residentBytesPerGroup: perGroup('rss'),
 		heapBytesPerGroup: perGroup('heapUsed'),
 		buffersPerGroup: perGroup('arrayBuffers'),
 	};
+}
+
+/** @returns after how many seconds; null: within a minute they didn't */
+async function untilAllRest(count) {
+	const startedAt = performance.now();
+	for (let reached = 0, saidAt = startedAt; ; await pause(500)) {
+		const now = performance.now();
+		reached = sum((await askAll({ do: 'status' })).map((status) => status.resting));
+		if (reached === count) return Number(((now - startedAt) / 1000).toFixed(1));
+		if (now - startedAt > 60_000) return null;
+		if (now - saidAt < 5000) continue;
+		saidAt = now;
+		say(`  resting: ${reached} of ${count}`);
+	}
 }
 
 async function measureRate(groups, { seconds, payload, depth }) {
@@ -277,7 +292,7 @@ function print({ idle, active }) {
 	const lines = [];
 	if (idle !== undefined) {
 		lines.push(
-			`idle      ${idle.groups} groups, of which ${idle.resting} rest: ${idle.cpuPercentOfThree} % of a processor for three hosts, ${idle.framesASecond} messages/s`,
+			`idle      ${idle.groups} groups, of which ${idle.resting} rest${idle.restAfterSeconds === null ? '' : `, all after ${idle.restAfterSeconds} s`}: ${idle.cpuPercentOfThree} % of a processor for three hosts, ${idle.framesASecond} messages/s`,
 			`          per group and host: ${(idle.residentBytesPerGroup / KIB).toFixed(0)} KiB resident, of that ${(idle.heapBytesPerGroup / KIB).toFixed(0)} KiB heap; ${(idle.buffersPerGroup / KIB).toFixed(0)} KiB of buffers, touched or not`,
 		);
 	}

@@ -62,6 +62,8 @@ export class Replica {
 	rate = 1;
 	leaseDriftMax: number | null = null;
 	mayRest = false;
+	/** Of the voters, in their order; none: nobody is preferred. */
+	priorities: readonly number[] = [];
 	#lives = 0;
 
 	constructor(id: number, voters: readonly number[], disk?: Disk) {
@@ -90,12 +92,21 @@ export class Replica {
 			committed: this.committed,
 			leaseDriftMax: this.leaseDriftMax,
 			mayRest: this.mayRest,
+			...this.#configurations,
 			life: this.id * 1e9 + this.#lives * 1e5 + 5e4,
 			probation: this.#probation,
 			seed: this.id * 1000 + this.#lives,
 			now: now * this.rate,
 		});
 		return this.raft;
+	}
+
+	get #configurations(): Pick<RaftOptions, 'configurations'> {
+		const { voters } = this;
+		if (this.priorities.length === 0) return {};
+		const priorities = new Map(this.priorities.map((priority, i) => [voters[i]!, priority]));
+		const configuration = { voters, outgoing: [], learners: [], priorities };
+		return { configurations: [{ index: 0, configuration }] };
 	}
 
 	/** A log that doesn't hold what its snapshot ends with begins anew behind it. */
@@ -246,6 +257,14 @@ export class Cluster {
 	/** What a lease read sees now; -1 if there is no lease. */
 	leasedIndex(replica: Replica): number {
 		return replica.raft.leasedIndex(this.now * replica.rate);
+	}
+
+	/** Of a stream with this peer something was heard: that it is lost, or there again. */
+	wake(replica: Replica, peer: number): void {
+		this.step(replica, (input) => {
+			input.kind = InputKind.wake;
+			input.peer = peer;
+		});
 	}
 
 	disconnect(replica: Replica, peer: number): void {

@@ -18,6 +18,8 @@ const roleName = Object.fromEntries(
  * happened. Returns the transcript with what happened this time.
  *
  *     cluster 3                   three replicas with empty logs
+ *     cluster 3 rest              of a kind that rests when it is idle
+ *     cluster 3 50,50,80          with these priorities
  *     replica 1 term=6 log=1,1,4  one replica with a log of entries of these terms
  *     elect 1                     replica 1 alone notices a silence, and everything that follows happens
  *     campaign 1                  replica 1 alone notices a silence; nothing is delivered
@@ -33,6 +35,7 @@ const roleName = Object.fromEntries(
  *     run 200                     the same, and everything settles after each step
  *     cut 1-2, heal               messages sent on that link are lost, until healed
  *     disconnect 1->2             replica 1 hears that its stream to 2 is lost
+ *     wake 1->2                   replica 1 hears that its stream from 2 is
  *     crash 3, restart 3
  *     compact 1 4                 replica 1 drops its log up to 4
  *     snapshot 1->3 4             a snapshot of what replica 1 has up to 4 is durable at replica 3
@@ -88,9 +91,14 @@ class Script implements Witness {
 		}
 		if (output.readsFailed) say('fails its reads');
 		if (output.transferFailed) say('goes on: the transfer has failed');
+		const { isResting } = replica.raft;
+		if (isResting !== this.#resting.has(replica)) say(isResting ? 'rests' : 'wakes');
+		if (isResting) this.#resting.add(replica);
+		else this.#resting.delete(replica);
 		if (output.successor > 0) say(`has handed over to ${output.successor}`);
 	}
 	readonly #committed = new Map<Replica, number>();
+	readonly #resting = new Set<Replica>();
 
 	sent(_replica: Replica, envelope: Envelope): void {
 		const { from, to } = envelope.message;
@@ -103,7 +111,7 @@ class Script implements Witness {
 		const on = () => cluster.replica(Number(args[0]));
 		switch (name) {
 			case 'cluster':
-				return this.#makeCluster(Number(args[0]));
+				return this.#makeCluster(Number(args[0]), args[1]);
 			case 'replica':
 				return this.#setReplica(args);
 			case 'campaign':
@@ -146,6 +154,10 @@ class Script implements Witness {
 				const [from, to] = args[0]!.split('->').map(Number);
 				return cluster.disconnect(cluster.replica(from!), to!);
 			}
+			case 'wake': {
+				const [at, peer] = args[0]!.split('->').map(Number);
+				return cluster.wake(cluster.replica(at!), peer!);
+			}
 			case 'compact':
 				return cluster.compact(on(), Number(args[1]));
 			case 'snapshot': {
@@ -168,12 +180,17 @@ class Script implements Witness {
 		}
 	}
 
-	#makeCluster(count: number): void {
+	#makeCluster(count: number, kind: string | undefined): void {
 		const voters = Array.from({ length: count }, (_, i) => i + 1);
 		this.#cluster = new Cluster(
 			voters.map((id) => new Replica(id, voters)),
 			this,
 		);
+		for (const replica of this.#cluster.replicas) {
+			replica.mayRest = kind === 'rest';
+			if (kind !== undefined && kind !== 'rest') replica.priorities = kind.split(',').map(Number);
+			replica.restart(0);
+		}
 		this.#cluster.isCut = (from, to) =>
 			this.#cuts.some(([a, b]) => (a === from && b === to) || (a === to && b === from));
 	}
@@ -259,6 +276,7 @@ class Script implements Witness {
 			committed: String(raft.committed),
 			last: String(raft.lastIndex),
 			persisted: String(raft.persisted),
+			rests: String(raft.isResting),
 		};
 		for (const setting of settings) {
 			const [name, value] = setting.split('=') as [string, string];

@@ -280,8 +280,8 @@ function requireContiguous(numbers: readonly number[], store: SegmentStore): voi
 /**
  * Makes a torn flush a whole one that ends before the damage, and writes the last flush where it is once more: if a
  * write or a sync of it failed, the kernel may show it, take it for clean and write it never, whatever is synced by a
- * process that comes later. If this is torn too, nothing is lost: the bytes are the same. What a seal is behind was
- * durable before.
+ * process that comes later. If this is torn too, nothing is lost: the bytes are the same. That goes for a seal too: what it
+ * is behind was durable before, but were it gone under the next flush, it would look like damage.
  * @returns the bytes cut off
  */
 async function rewriteLastFlush(
@@ -292,7 +292,6 @@ async function rewriteLastFlush(
 ): Promise<number> {
 	if (stop.mark === null) return 0;
 	const bytes = stop.position - stop.markPosition - FLUSH_MARK_BYTES;
-	if (stop.isSeal) return 0;
 	const isFirst = stop.markPosition === SEGMENT_HEADER_BYTES;
 	const start = isFirst ? 0 : stop.markPosition;
 	const file = await options.disk.open(store.path(stop.segment), 'write', true);

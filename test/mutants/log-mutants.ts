@@ -188,6 +188,14 @@ export const logMutants: readonly Mutant[] = [
 		tests(SEAL, /^the seal/),
 	),
 	mutant(
+		'seal-in-the-page-cache-alone-is-believed',
+		23,
+		'src/log/recovery.ts',
+		'const isFirst = stop.markPosition === SEGMENT_HEADER_BYTES;',
+		'if (stop.isSeal) return 0;\n\tconst isFirst = stop.markPosition === SEGMENT_HEADER_BYTES;',
+		tests(SEAL, /^a seal that the kernel shows/),
+	),
+	mutant(
 		'one-wrong-bit-is-a-torn-write',
 		23,
 		VERDICT,

@@ -1,10 +1,20 @@
 /** How each golden directory comes about: by clusters of the program as it is now. */
 import { BatchKind } from '../../src/format/batch.js';
+import type { BatchView } from '../../src/format/batch-view.js';
+import { registrationEntry } from '../../src/format/registration.js';
 import type { ReplicaOptions } from '../../src/replica/types.js';
 import { batchFrame, memoryOf } from '../format/frames.js';
 import { numbered, SnapshotMachine } from '../replica/machines.js';
 import { KIB, type Node, SmallWorld } from '../replica/small-world.js';
 import { contentsOf, type Files, filesOf, type Golden, OPTIONS, REPLICAS } from './golden.js';
+
+/** Returns each entry's first bytes. */
+class ByteMachine extends SnapshotMachine {
+	override apply(view: BatchView): never {
+		super.apply(view);
+		return Array.from({ length: view.count }, (_, i) => view.entry(i).slice(0, 8)) as never;
+	}
+}
 
 /** Three replicas, and what was proposed to them. */
 class Source {
@@ -26,7 +36,7 @@ class Source {
 	}
 
 	start(id: number): Promise<Node> {
-		const stateMachine = new SnapshotMachine();
+		const stateMachine = new ByteMachine();
 		return this.small.start(id, { ...OPTIONS, stateMachine, ...this.#change });
 	}
 
@@ -161,6 +171,45 @@ async function changed(): Promise<Golden> {
 	return golden(follower!, await source.closed(follower!));
 }
 
+/** Sessions that were registered: one that has ended, one whose results are in the snapshot, and one that begins behind it. */
+async function sessions(): Promise<Golden> {
+	const source = await Source.open('sessions', { retainBytes: 0 });
+	const { leader, small } = source;
+	const numbers = { group: 1, term: 0, index: 0, parent: 0, time: 0 };
+	const send = async (frame: Uint8Array): Promise<number> => {
+		let index = 0;
+		const applied = (its: number) => {
+			index = its;
+		};
+		const waiter = { count: 1, applied, failed: () => {} };
+		leader.replica.proposeFrame(memoryOf(frame), 0, frame.length, waiter);
+		await small.until('it is applied', () => index > 0);
+		return index;
+	};
+	const register = (durationMs: number) => {
+		const entry = registrationEntry({ durationMs, sessionsMax: 0 });
+		const label = { ...numbers, session: 0, sequence: 0, kind: BatchKind.session };
+		return send(batchFrame([entry], label));
+	};
+	const use = (session: number, sequence: number, number: number, waits: number) => {
+		const label = { ...numbers, session, sequence, kind: BatchKind.entries, waits };
+		return send(batchFrame([numbered(number)], label));
+	};
+	await register(100);
+	const kept = await register(600_000);
+	for (const sequence of [1, 2, 3]) await use(kept, sequence, 800 + sequence, sequence - 1);
+	await source.grow(30, 300);
+	await small.world.run(500);
+	const [follower] = source.followers;
+	await small.until('it has all', () => hasAll(source, follower!));
+	await small.world.complete(follower!.replica.snapshot());
+	await use(kept, 4, 804, 1);
+	await use(await register(600_000), 1, 900, 0);
+	await source.grow(2);
+	await small.until('it has all of it', () => hasAll(source, follower!));
+	return golden(follower!, await source.closed(follower!));
+}
+
 function hasAll({ leader }: Source, { parts }: Node): boolean {
 	return parts.applier.applied === leader.parts.raft.lastIndex;
 }
@@ -176,4 +225,5 @@ export const makers: Readonly<Record<string, () => Promise<Golden>>> = {
 	newcomer,
 	damaged,
 	changed,
+	sessions,
 };

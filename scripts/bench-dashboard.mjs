@@ -19,7 +19,8 @@ const HELP = `What an open dashboard costs: throughput with and without, in turn
     --pages N     dashboards that are open (1)
     --payload N   bytes of an entry (256)
     --depth N     entries in flight, in batches of 256 (4096)
-    --browser     a real page in headless Chromium on this machine, which draws, too; else the same requests without it
+    --browser     a real page in headless Chromium on this machine, which draws, too; else its questions without it, over
+                  HTTP, which costs the replicas rather more than the page's WebSockets
     --profile     the replicas record their stages, and the page asks for them
     --dir DIR     where to put the logs; on the disk to be measured (a temporary one)
     --json        print one JSON object

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RemoteClient } from '../../src/client/remote-client.js';
 import { Forbidden, Unavailable } from '../../src/errors.js';
@@ -165,5 +166,22 @@ describe.skipIf(unavailable !== null)('the WebSockets of a gateway', () => {
 		expect(long.code).not.toBe(1000);
 		expect(replica.status().last).toBe(last);
 		await client(gateway).propose(encode('others go on'));
+	});
+
+	it('what docs/CLIENTS.md shows runs', async () => {
+		const text = readFileSync(new URL('../../docs/CLIENTS.md', import.meta.url), 'utf8');
+		const [, code] = /^```js\n(.*?)^```$/ms.exec(text)!;
+		const shown = code!.replace(/^import .*$/m, '').replace(/connect\(\{.*\}\)/, 'make()');
+		expect(shown).toContain('make()');
+		const lines: string[] = [];
+		const console = { log: (line: string) => lines.push(line) };
+		const Statements = Object.getPrototypeOf(async () => {}).constructor as new (
+			...names: string[]
+		) => (...values: unknown[]) => Promise<void>;
+		await new Statements('make', 'console', shown)(
+			() => client(guarded, tokenOf('write')),
+			console,
+		);
+		expect(lines).toEqual(['hello']);
 	});
 });

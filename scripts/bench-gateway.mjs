@@ -1,0 +1,333 @@
+#!/usr/bin/env node
+/**
+ * What the gateway does: a client over WebSockets beside one over TCP, in turns; HTTP proposals with wrk; the memory of idle
+ * sessions. Three replica processes on loopback, the load in processes of its own.
+ *
+ *     npm run bench:gateway [-- --seconds 3] [-- --runs 5] [-- --sessions 1000] [-- --dir DIR]
+ */
+import { fork, spawnSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { cpus, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const ENTRY_BYTES = 256;
+/** As `millrace bench --mode client` has them: 16,384 entries in flight, 512 in a batch. */
+const BATCH_ENTRIES = 512;
+const BATCHES = 32;
+const CONNECTIONS = 64;
+
+if (process.send === undefined) await parent();
+else await (process.argv[2] === 'replica' ? replica() : client());
+
+// ---- A replica, with its gateway
+
+async function replica() {
+	const { openReplica } = await import('../dist/src/index.js');
+	const { openGateway } = await import('../dist/src/gateway/index.js');
+	const { id, peers, dir, gateways, connectionsMax } = JSON.parse(process.argv[3]);
+	const stateMachine = { apply: () => undefined };
+	const limits = { connectionsMax };
+	const opened = await openReplica({
+		id,
+		peers,
+		dir,
+		stateMachine,
+		limits,
+		electionTimeoutMs: 1000,
+	});
+	const port = Number(new URL(gateways[id]).port);
+	const options = { host: '127.0.0.1', port, gateways, limits: { connectionsMax } };
+	const gateway = await openGateway(opened, options);
+	process.on('message', async ({ what }) => {
+		if (what === 'role') process.send(opened.status().role);
+		else if (what === 'memory') {
+			for (let i = 0; i < 5; i++) {
+				globalThis.gc();
+				await new Promise((done) => setTimeout(done, 100));
+			}
+			process.send(process.memoryUsage());
+		} else {
+			await gateway.close();
+			await opened.close();
+			process.disconnect();
+		}
+	});
+	process.send('ready');
+}
+
+// ---- A client, over either
+
+async function connectOver(kind, { peers, gateways }) {
+	const options = { windowBytes: 24 * 1024 * 1024, timeoutMs: 30_000 };
+	if (kind === 'tcp') {
+		const { connect } = await import('../dist/src/client/index.js');
+		return connect({ ...options, peers });
+	}
+	const { connect } = await import('../dist/src/browser/index.js');
+	const WebSocket = globalThis.WebSocket ?? (await import('ws')).default;
+	return connect({ ...options, peers: gateways, WebSocket });
+}
+
+async function client() {
+	const where = JSON.parse(process.argv[3]);
+	let idle = [];
+	process.on('message', async ({ what, ...rest }) => {
+		if (what === 'load') process.send(await load(where, rest));
+		else if (what === 'sit') {
+			for (let i = 0; i < rest.count; i += 50) {
+				const some = Array.from({ length: Math.min(50, rest.count - i) }, () =>
+					connectOver('websocket', where),
+				);
+				const clients = await Promise.all(some);
+				await Promise.all(clients.map((one) => one.propose(new Uint8Array(16))));
+				idle = [...idle, ...clients];
+			}
+			process.send(idle.length);
+		} else {
+			await Promise.all(idle.map((one) => one.close()));
+			process.disconnect();
+		}
+	});
+	process.send('ready');
+}
+
+/** @returns entries a second, and of this process's processor time so many ms a million */
+async function load(where, { kind, seconds }) {
+	const connected = await connectOver(kind, where);
+	const payload = new Uint8Array(BATCH_ENTRIES * ENTRY_BYTES).fill(7);
+	const ends = Uint32Array.from({ length: BATCH_ENTRIES }, (_, i) => (i + 1) * ENTRY_BYTES);
+	let entries = 0;
+	let isOver = false;
+	const caller = async () => {
+		while (!isOver) {
+			await connected.proposeBatch({ payload, ends });
+			entries += BATCH_ENTRIES;
+		}
+	};
+	const callers = Array.from({ length: BATCHES }, caller);
+	// Warm first.
+	await new Promise((done) => setTimeout(done, 500));
+	const [from, at, cpu] = [entries, performance.now(), process.cpuUsage()];
+	await new Promise((done) => setTimeout(done, seconds * 1000));
+	const elapsed = (performance.now() - at) / 1000;
+	const done = entries - from;
+	const { user, system } = process.cpuUsage(cpu);
+	isOver = true;
+	await Promise.all(callers);
+	await connected.close();
+	return { rate: done / elapsed, cpuMs: (user + system) / 1000 / (done / 1e6) };
+}
+
+// ---- Who asks them all
+
+function options() {
+	const { values } = parseArgs({
+		options: {
+			seconds: { type: 'string', default: '3' },
+			runs: { type: 'string', default: '5' },
+			sessions: { type: 'string', default: '1000' },
+			dir: { type: 'string', default: tmpdir() },
+			help: { type: 'boolean', default: false },
+		},
+	});
+	if (values.help) {
+		console.log(
+			'npm run bench:gateway [-- --seconds S] [-- --runs N] [-- --sessions N] [-- --dir DIR]',
+		);
+		process.exit(0);
+	}
+	const [seconds, runs, sessions] = [values.seconds, values.runs, values.sessions].map(Number);
+	const areGood =
+		seconds > 0 && [runs, sessions].every((value) => Number.isInteger(value) && value > 0);
+	if (!areGood) throw new Error('--seconds, --runs and --sessions are numbers above 0');
+	return { seconds, runs, sessions, dir: resolve(values.dir) };
+}
+
+function complain(message) {
+	console.error(`bench:gateway: ${message}`);
+	process.exit(2);
+}
+
+async function parent() {
+	let chosen;
+	try {
+		chosen = options();
+	} catch (error) {
+		complain(error.message);
+	}
+	const { seconds, runs, sessions } = chosen;
+	const dir = await mkdtemp(join(chosen.dir, 'millrace-gateway-'));
+	const children = [];
+	const end = async () => {
+		for (const child of children) child.kill('SIGKILL');
+		await rm(dir, { recursive: true, force: true });
+	};
+	process.once('SIGINT', () => end().finally(() => process.exit(130)));
+	const start = async (role, what) => {
+		const args = [role, JSON.stringify(what)];
+		// What V8 keeps for new objects, and gives back late, is no session's.
+		const execArgv = what.isWeighed ? ['--expose-gc', '--max-semi-space-size=1'] : [];
+		const child = fork(fileURLToPath(import.meta.url), args, { execArgv });
+		children.push(child);
+		await answer(child);
+		return child;
+	};
+	try {
+		const three = await cluster(dir, 3, 256, start);
+		const { model } = cpus()[0];
+		console.log(`${cpus().length} x ${model}, Node ${process.version}, logs in ${chosen.dir}`);
+		await clients(three, { seconds, runs }, start);
+		await http(three, { seconds, runs, dir });
+		for (const child of children.splice(0)) await finish(child);
+		await idle(await cluster(join(dir, 'one'), 1, sessions + 100, start), sessions, start);
+		for (const child of children.splice(0)) await finish(child);
+	} finally {
+		await end();
+	}
+}
+
+async function cluster(dir, count, connectionsMax, start) {
+	const ports = await freePorts(2 * count);
+	const ids = Array.from({ length: count }, (_, i) => i + 1);
+	const peers = Object.fromEntries(ids.map((id) => [id, `127.0.0.1:${ports[id - 1]}`]));
+	const gateways = Object.fromEntries(
+		ids.map((id) => [id, `http://127.0.0.1:${ports[count + id - 1]}`]),
+	);
+	const replicas = await Promise.all(
+		ids.map((id) => {
+			const isWeighed = count === 1;
+			const own = { id, peers, gateways, connectionsMax, isWeighed, dir: join(dir, `${id}`) };
+			return start('replica', own);
+		}),
+	);
+	for (;;) {
+		for (const [i, child] of replicas.entries()) {
+			if ((await ask(child, { what: 'role' })) === 'leader') {
+				return { replicas, peers, gateways, leader: i + 1 };
+			}
+		}
+		await new Promise((done) => setTimeout(done, 50));
+	}
+}
+
+async function clients({ peers, gateways }, { seconds, runs }, start) {
+	const rates = { tcp: [], websocket: [] };
+	const cpu = { tcp: [], websocket: [] };
+	for (let run = 0; run < runs; run++) {
+		// In turns, and each first as often as the other.
+		const kinds = run % 2 === 0 ? ['tcp', 'websocket'] : ['websocket', 'tcp'];
+		for (const kind of kinds) {
+			const child = await start('client', { peers, gateways });
+			const { rate, cpuMs } = await ask(child, { what: 'load', kind, seconds });
+			rates[kind].push(rate);
+			cpu[kind].push(cpuMs);
+			await finish(child);
+		}
+	}
+	console.log(
+		`\nclient, ${ENTRY_BYTES} B, ${BATCHES} batches of ${BATCH_ENTRIES} in flight, ${runs} runs each:`,
+	);
+	for (const kind of ['tcp', 'websocket']) {
+		const all = rates[kind].map(Math.round).join(' ');
+		const [rate, ms] = [median(rates[kind]), median(cpu[kind])];
+		console.log(
+			`  ${kind.padEnd(10)} ${whole(rate)} entries/s (${all}), client: ${whole(ms)} ms of processor time a million`,
+		);
+	}
+	const ratios = rates.tcp.map((rate, i) => rates.websocket[i] / rate);
+	console.log(
+		`  websocket / tcp, pair by pair: ${median(ratios).toFixed(2)} (${ratios.map((r) => r.toFixed(2)).join(' ')})`,
+	);
+}
+
+async function http({ gateways, leader }, { seconds, runs, dir }) {
+	console.log(`\nHTTP, POST /v1/propose of ${ENTRY_BYTES} B, ${CONNECTIONS} connections:`);
+	const script = join(dir, 'propose.lua');
+	await writeFile(script, `wrk.method = "POST"\nwrk.body = string.rep("a", ${ENTRY_BYTES})\n`);
+	const args = ['-t1', `-c${CONNECTIONS}`, `-d${Math.ceil(seconds)}s`, '--latency', '-s', script];
+	const rates = [];
+	for (let run = 0; run < runs; run++) {
+		const { stdout, error } = spawnSync('wrk', [...args, `${gateways[leader]}/v1/propose`]);
+		if (error !== undefined)
+			return console.log('  skipped: there is no wrk here (Debian: apt-get install wrk)');
+		const text = stdout.toString();
+		const bad = /Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? '0';
+		const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)[1]);
+		rates.push(rate);
+		const [, p50, p99] = /50%\s+(\S+)[\s\S]*99%\s+(\S+)/.exec(text);
+		console.log(
+			`  ${whole(rate)} requests/s, half within ${p50}, 99 % within ${p99}, ${bad} not answered with 200`,
+		);
+	}
+	console.log(`  median ${whole(median(rates))}`);
+}
+
+async function idle({ replicas, peers, gateways }, sessions, start) {
+	const child = await start('client', { peers, gateways });
+	// What the first ones load is no session's.
+	await ask(child, { what: 'sit', count: 20 });
+	const before = await ask(replicas[0], { what: 'memory' });
+	await ask(child, { what: 'sit', count: sessions });
+	const after = await ask(replicas[0], { what: 'memory' });
+	const mib = (key) => ((after[key] - before[key]) / 1024 / 1024).toFixed(1);
+	console.log(
+		`\n${sessions} idle sessions over WebSockets, each with one proposal behind it, in the replica's process:`,
+	);
+	console.log(
+		`  resident ${mib('rss')} MiB, heap ${mib('heapUsed')} MiB, buffers ${mib('arrayBuffers')} MiB more than before`,
+	);
+}
+
+// ---- Helpers
+
+function answer(child) {
+	return new Promise((done, fail) => {
+		const exited = () => fail(new Error('a process of the bench has ended'));
+		child.once('exit', exited);
+		child.once('message', (message) => {
+			child.off('exit', exited);
+			done(message);
+		});
+	});
+}
+
+function ask(child, question) {
+	child.send(question);
+	return answer(child);
+}
+
+function finish(child) {
+	return new Promise((done) => {
+		if (!child.connected) return done();
+		child.once('exit', done);
+		child.send({ what: 'end' });
+	});
+}
+
+function whole(value) {
+	return Math.round(value).toLocaleString('en-US');
+}
+
+function median(values) {
+	const sorted = [...values].sort((a, b) => a - b);
+	const middle = sorted.length >> 1;
+	return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+async function freePorts(count) {
+	const servers = await Promise.all(
+		Array.from({ length: count }, () => {
+			const server = createServer();
+			return new Promise((done) => server.listen(0, '127.0.0.1', () => done(server)));
+		}),
+	);
+	return Promise.all(
+		servers.map((server) => {
+			const { port } = server.address();
+			return new Promise((done) => server.close(() => done(port)));
+		}),
+	);
+}

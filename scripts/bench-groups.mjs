@@ -13,6 +13,8 @@ const HELP = `What many groups in one process cost, and what they reach.
     npm run bench:groups [-- OPTIONS]
 
     --idle N      idle groups (1000); 0: leave that out
+    --election MS election time-out of idle groups (1000), of which a heartbeat is a tenth
+    --slab KIB    slabs of idle groups (64), of which each replica holds about three
     --active N    busy groups, beside one (64); 0: leave that out
     --seconds S   of each measurement (10)
     --rounds N    one group and the many, in turns, so often (3)
@@ -23,11 +25,13 @@ const HELP = `What many groups in one process cost, and what they reach.
 
 Three processes, each a host of a replica of every group, on this machine. Idle: every group has had a proposal, and then
 nothing; processor time of the three together, and memory per group and process. It waits until all groups rest, a minute at most. Busy: every leader's process proposes to
-its own groups, one entry at a time; the same number of entries is in flight with one group as with many.
+its own groups, one entry at a time, once all segments are ready; the same number of entries is in flight with one group as with many.
 `;
 
 const options = {
 	idle: { type: 'string', default: '1000' },
+	election: { type: 'string', default: '1000' },
+	slab: { type: 'string', default: '64' },
 	active: { type: 'string', default: '64' },
 	seconds: { type: 'string', default: '10' },
 	rounds: { type: 'string', default: '3' },
@@ -41,13 +45,14 @@ const options = {
 const HOSTS = [1, 2, 3];
 const KIB = 1024;
 /** Of idle groups: little of the disk is made ready for each. */
-const SMALL = {
-	slabBytes: 256 * KIB,
-	batchBytes: 64 * KIB,
-	entryBytesMax: 64 * KIB,
+const small = (slabBytes) => ({
+	slabBytes,
+	batchBytes: slabBytes / 4,
+	batchEntriesMax: slabBytes / 64,
+	entryBytesMax: slabBytes / 4,
 	uncommittedBytesMax: 2048 * KIB,
 	segmentBytes: 256 * KIB,
-};
+});
 /** Busy ones recycle their segments while they are measured. */
 const BUSY = { segmentBytes: 4096 * KIB };
 const RETAIN_BYTES = 8192 * KIB;
@@ -70,6 +75,8 @@ function readOptions() {
 	};
 	return {
 		idle: number('idle', 0, 20_000),
+		election: number('election', 100, 60_000),
+		slab: number('slab', 16, 512),
 		active: number('active', 0, 1000),
 		seconds: number('seconds', 1, 3600),
 		rounds: number('rounds', 1, 100),
@@ -94,8 +101,8 @@ class HostProcess {
 	#child;
 	#waiting = [];
 
-	constructor(id, dir, peers) {
-		const args = ['host', String(id), dir, JSON.stringify(peers)];
+	constructor(id, dir, peers, times) {
+		const args = ['host', String(id), dir, JSON.stringify(peers), JSON.stringify(times)];
 		this.#child = fork(fileURLToPath(import.meta.url), args, { execArgv: ['--expose-gc'] });
 		this.#child.on('message', (answer) => this.#waiting.shift()?.(answer));
 		this.#child.once('exit', (code) => {
@@ -130,10 +137,11 @@ async function end(code) {
 	process.exit(code);
 }
 
-async function startHosts(name) {
+/** `times`: of elections and heartbeats, if not the usual ones. */
+async function startHosts(name, times = {}) {
 	const ports = await freePorts(HOSTS.length);
 	const peers = Object.fromEntries(HOSTS.map((id, i) => [id, `127.0.0.1:${ports[i]}`]));
-	hosts = HOSTS.map((id) => new HostProcess(id, join(directory, name, String(id)), peers));
+	hosts = HOSTS.map((id) => new HostProcess(id, join(directory, name, String(id)), peers, times));
 	await askAll({ do: 'ready' });
 }
 
@@ -189,11 +197,11 @@ async function openGroups(count, limits) {
 	await until('leading', count);
 }
 
-async function measureIdle({ idle, seconds }) {
+async function measureIdle({ idle, seconds, election, slab }) {
 	say(`${idle} idle groups`);
-	await startHosts('idle');
+	await startHosts('idle', { electionTimeoutMs: election, heartbeatMs: Math.ceil(election / 10) });
 	const before = await askAll({ do: 'memory' });
-	await openGroups(idle, SMALL);
+	await openGroups(idle, small(slab * KIB));
 	await askAll({ do: 'propose-once' });
 	const restAfterSeconds = await untilAllRest(HOSTS.length * idle);
 	const after = await askAll({ do: 'memory' });
@@ -219,6 +227,18 @@ async function measureIdle({ idle, seconds }) {
 	};
 }
 
+/** Waits until the hosts write no more: they make segments ready, which for many groups is much. */
+async function untilPrepared() {
+	const startedAt = performance.now();
+	for (let before = -1; performance.now() - startedAt < 60_000; ) {
+		const blocks = sum((await askAll({ do: 'blocks' })).map(({ written }) => written));
+		if (blocks === before) return;
+		before = blocks;
+		await pause(500);
+	}
+	say('  still preparing segments after a minute: measured all the same');
+}
+
 /** @returns after how many seconds; null: within a minute they didn't */
 async function untilAllRest(count) {
 	const startedAt = performance.now();
@@ -236,6 +256,7 @@ async function untilAllRest(count) {
 async function measureRate(groups, { seconds, payload, depth }) {
 	await startHosts(`busy-${groups}`);
 	await openGroups(groups, BUSY);
+	await untilPrepared();
 	const drive = { do: 'drive', payload, depth: Math.max(1, Math.floor(depth / groups)) };
 	await askAll({ ...drive, seconds: Math.max(1, seconds / 5) });
 	const counted = await askAll({ ...drive, seconds });
@@ -306,11 +327,16 @@ function print({ idle, active }) {
 
 // ---- A host's own process
 
-async function runHost([id, dir, peersJson]) {
+async function runHost([id, dir, peersJson, timesJson]) {
 	const { openHost } = await import('../dist/src/index.js');
 	process.on('SIGINT', () => {});
 	process.once('disconnect', () => process.exit(0));
-	const host = await openHost({ id: Number(id), dir, peers: JSON.parse(peersJson) });
+	const host = await openHost({
+		id: Number(id),
+		dir,
+		peers: JSON.parse(peersJson),
+		...JSON.parse(timesJson),
+	});
 	const groups = new Map();
 	let cpu = process.cpuUsage();
 	const leaders = () =>
@@ -344,6 +370,7 @@ async function runHost([id, dir, peersJson]) {
 			globalThis.gc();
 			return process.memoryUsage();
 		},
+		blocks: async () => ({ written: process.resourceUsage().fsWrite }),
 		counters: async () => host.counters(),
 		cpu: async () => {
 			const { user, system } = process.cpuUsage(cpu);

@@ -1,11 +1,11 @@
 // Many groups in one process: what idle ones cost, and what busy ones reach beside a single one. Three hosts, real processes.
 
 import { fork } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const HELP = `What many groups in one process cost, and what they reach.
@@ -21,6 +21,7 @@ const HELP = `What many groups in one process cost, and what they reach.
     --payload N   bytes of an entry (256)
     --depth N     entries in flight, in all groups together (4096)
     --dir DIR     where to put the logs; on the disk to be measured (a temporary one)
+    --dist DIR    another build to measure (this one's dist)
     --json        print one JSON object
 
 Three processes, each a host of a replica of every group, on this machine. Idle: every group has had a proposal, and then
@@ -38,19 +39,23 @@ const options = {
 	payload: { type: 'string', default: '256' },
 	depth: { type: 'string', default: '4096' },
 	dir: { type: 'string' },
+	dist: { type: 'string' },
 	json: { type: 'boolean', default: false },
 	help: { type: 'boolean', default: false },
 };
 
+const ENTRY = 'src/index.js';
 const HOSTS = [1, 2, 3];
 const KIB = 1024;
+/** Until most of it is compiled. */
+const WARM_UP_SECONDS = 3;
 /** Of idle groups: little of the disk is made ready for each. */
 const small = (slabBytes) => ({
 	slabBytes,
 	batchBytes: slabBytes / 4,
 	batchEntriesMax: slabBytes / 64,
 	entryBytesMax: slabBytes / 4,
-	uncommittedBytesMax: 2048 * KIB,
+	uncommittedBytesMax: 8 * slabBytes,
 	segmentBytes: 256 * KIB,
 });
 /** Busy ones recycle their segments while they are measured. */
@@ -83,6 +88,7 @@ function readOptions() {
 		payload: number('payload', 1, 64 * KIB),
 		depth: number('depth', 1, 100_000),
 		dir: values.dir ?? tmpdir(),
+		dist: resolve(values.dist ?? fileURLToPath(new URL('../dist', import.meta.url))),
 		json: values.json,
 	};
 }
@@ -258,7 +264,7 @@ async function measureRate(groups, { seconds, payload, depth }) {
 	await openGroups(groups, BUSY);
 	await untilPrepared();
 	const drive = { do: 'drive', payload, depth: Math.max(1, Math.floor(depth / groups)) };
-	await askAll({ ...drive, seconds: Math.max(1, seconds / 5) });
+	await askAll({ ...drive, seconds: Math.max(WARM_UP_SECONDS, seconds / 5) });
 	const counted = await askAll({ ...drive, seconds });
 	const counters = await askAll({ do: 'counters' });
 	await stopHosts();
@@ -295,6 +301,8 @@ async function measureActive(own) {
 
 async function main() {
 	const own = readOptions();
+	await access(join(own.dist, ENTRY)).catch(() => refuse(`--dist ${own.dist}: there is no build`));
+	process.env.MILLRACE_DIST = own.dist;
 	const parent = await mkdtemp(join(own.dir, 'millrace-groups-')).catch((error) => {
 		refuse(`--dir ${own.dir}: ${error.code}`);
 	});
@@ -328,7 +336,8 @@ function print({ idle, active }) {
 // ---- A host's own process
 
 async function runHost([id, dir, peersJson, timesJson]) {
-	const { openHost } = await import('../dist/src/index.js');
+	const build = pathToFileURL(join(process.env.MILLRACE_DIST, ENTRY));
+	const { openHost } = await import(build.href);
 	process.on('SIGINT', () => {});
 	process.once('disconnect', () => process.exit(0));
 	const host = await openHost({

@@ -7,14 +7,9 @@ import {
 	Output,
 	type RaftOptions,
 } from '../../src/raft/types.js';
+import { type Batch, runsOf } from './batches.js';
 
-/** What a proposal became: entries `first..last` of one term, behind the batch `before`. */
-export interface Batch {
-	readonly first: number;
-	readonly last: number;
-	readonly term: number;
-	readonly before: Batch | null;
-}
+export { type Batch, logOf, runsOf } from './batches.js';
 
 /** One message on its way; an append carries its batches. */
 export interface Envelope {
@@ -169,23 +164,6 @@ export function options(id: number, voters: readonly number[]): RaftOptions {
 		...timing,
 		...window,
 	};
-}
-
-export function runsOf(batches: readonly Batch[]): { index: number; term: number }[] {
-	const runs: { index: number; term: number }[] = [];
-	for (const { first, term } of batches) {
-		if (runs.at(-1)?.term !== term) runs.push({ index: first, term });
-	}
-	return runs;
-}
-
-/** Batches of one entry each, with the given terms. */
-export function logOf(terms: readonly number[]): Batch[] {
-	const batches: Batch[] = [];
-	for (const [i, term] of terms.entries()) {
-		batches.push({ first: i + 1, last: i + 1, term, before: batches.at(-1) ?? null });
-	}
-	return batches;
 }
 
 /** Sees all that steps do: a step when its log and writes are in place, and then each message. */

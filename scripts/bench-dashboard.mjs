@@ -2,13 +2,13 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { connect } from '../dist/src/client/index.js';
+import { BATCH, freePorts, measure, median } from './served-load.mjs';
 
 const HELP = `What an open dashboard costs: throughput with and without, in turns.
 
@@ -42,7 +42,6 @@ const options = {
 	json: { type: 'boolean', default: false },
 	help: { type: 'boolean', default: false },
 };
-const BATCH = 256;
 const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
 
 function refuse(why) {
@@ -74,14 +73,6 @@ function readOptions() {
 		payload: number('payload', 1, 64 * 1024),
 		depth: number('depth', BATCH, 1_000_000),
 	};
-}
-
-async function freePorts(count) {
-	const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-	await Promise.all(servers.map((server) => once(server, 'listening')));
-	const ports = servers.map((server) => server.address().port);
-	await Promise.all(servers.map((server) => once(server.close(), 'close')));
-	return ports;
 }
 
 async function startReplicas(directory, profile) {
@@ -145,40 +136,6 @@ async function browse(url, pages) {
 	for (let i = 0; i < pages; i++) await (await browser.newPage()).goto(url);
 	return () => browser.close();
 }
-
-/** Processor time of these processes so far, in hundredths of a second; 0 where nobody tells. */
-async function ticksOf(processes) {
-	const ticks = processes.map(async ({ pid }) => {
-		const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-		const [user = 0, system = 0] = text
-			.slice(text.lastIndexOf(')') + 2)
-			.split(' ')
-			.slice(11, 13);
-		return Number(user) + Number(system);
-	});
-	return (await Promise.all(ticks)).reduce((sum, one) => sum + one, 0);
-}
-
-/** With so many entries in flight all the time. @returns entries a second, and ms of processor time for a thousand */
-async function measure(client, replicas, { seconds, payload, depth }) {
-	const ticks = await ticksOf(replicas);
-	const bytes = new Uint8Array(payload).fill(1);
-	const batch = Array.from({ length: BATCH }, () => bytes);
-	const began = performance.now();
-	const end = began + 1000 * seconds;
-	let entries = 0;
-	const worker = async () => {
-		while (performance.now() < end) {
-			await client.proposeBatch(batch);
-			entries += BATCH;
-		}
-	};
-	await Promise.all(Array.from({ length: Math.floor(depth / BATCH) }, worker));
-	const rate = Math.round((1000 * entries) / (performance.now() - began));
-	return { rate, cpu: (1e4 * ((await ticksOf(replicas)) - ticks)) / entries };
-}
-
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 const settings = readOptions();
 const directory = await mkdtemp(join(settings.dir ?? tmpdir(), 'millrace-dashboard-'));

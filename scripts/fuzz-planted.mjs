@@ -108,8 +108,8 @@ export const PLANTED = [
 	frames(
 		'a refused frame is lost',
 		'transport/staging-receiver.ts',
-		'if (isTaken) this.#start += length;',
-		'this.#start += length;',
+		'return isTaken ? length : 0;',
+		'return length;',
 	),
 	frames(
 		'a slab is not given back',

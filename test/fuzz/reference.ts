@@ -100,8 +100,10 @@ function isBatch(frame: Uint8Array, view: DataView): boolean {
 	if (word(32) !== crc32(frame.subarray(36, 96))) return false;
 	if (word(36) !== payloadSum(frame.subarray(96))) return false;
 	if (!areSafe(view, [40, 48, 64, 72, 80])) return false;
-	const kind = word(92);
-	if (kind > 2 || (kind !== 0 && count !== 1) || (kind === 1 && payloadBytes !== 0)) return false;
+	const kind = frame[92]!;
+	if (kind > 3 || (kind !== 0 && count !== 1) || (kind === 1 && payloadBytes !== 0)) return false;
+	if (word(92) !== kind && !areFlags(frame, view)) return false;
+	if (kind === 3 && !isRegistration(view, payloadBytes)) return false;
 	let before = 0;
 	for (let i = 0; i < count; i++) {
 		const entryEnd = word(endsAt + 4 + 4 * i);
@@ -110,6 +112,19 @@ function isBatch(frame: Uint8Array, view: DataView): boolean {
 	}
 	if (before !== payloadBytes) return false;
 	return isZero(frame, 112 + payloadBytes, endsAt) && isZero(frame, end, frame.length);
+}
+
+/** Of a batch of entries, in a session that was registered, which waits for no more batches than were before it. */
+function areFlags(frame: Uint8Array, view: DataView): boolean {
+	const [session, sequence] = [view.getBigUint64(64, true), view.getBigUint64(72, true)];
+	const isRegistered = frame[92] === 0 && frame[93] === 1 && session > 0n;
+	return isRegistered && BigInt(view.getUint16(94, true)) < sequence;
+}
+
+/** Two numbers, the first of them not 0, outside of any session. */
+function isRegistration(view: DataView, payloadBytes: number): boolean {
+	if (payloadBytes !== 16 || !areSafe(view, [112, 120])) return false;
+	return view.getBigUint64(64, true) === 0n && view.getBigUint64(112, true) !== 0n;
 }
 
 const KINDS = new Set([

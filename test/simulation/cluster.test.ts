@@ -28,6 +28,8 @@ const mustHappen = [
 		'dropped',
 		'tornBytes',
 		'recycled',
+		'resultsAgain',
+		'sessionsEnded',
 	],
 ];
 

@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { connect } from '../dist/src/client/index.js';
+import { readScriptOptions } from './script-options.mjs';
 import { BATCH, freePorts, measure, median } from './served-load.mjs';
 
 const HELP = `What encryption costs: throughput with TLS and without, in turns.
@@ -35,27 +35,8 @@ const options = {
 };
 const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
 
-function refuse(why) {
-	process.stderr.write(`bench:tls: ${why}\n`);
-	process.exit(2);
-}
-
 function readOptions() {
-	let values;
-	try {
-		({ values } = parseArgs({ options }));
-	} catch (error) {
-		refuse(error.message.split('\n')[0]);
-	}
-	if (values.help) {
-		process.stdout.write(HELP);
-		process.exit(0);
-	}
-	const number = (name, min, max) => {
-		const value = Number(values[name]);
-		if (Number.isInteger(value) && value >= min && value <= max) return value;
-		refuse(`--${name} is a whole number from ${min} to ${max}, not '${values[name]}'`);
-	};
+	const { values, number } = readScriptOptions('bench:tls', HELP, options);
 	return {
 		...values,
 		rounds: number('rounds', 1, 1000),

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BatchKind } from '../../src/format/batch.js';
 import { MessageFrameKind } from '../../src/format/message.js';
 import { clusterNumber, PROTOCOL_VERSION, Purpose } from '../../src/transport/hello.js';
+import { VERSIONS } from '../../src/transport/versions.js';
 import { batchFrame, messageFrame, reseal, text } from '../format/frames.js';
 import { Cluster, pause, until } from './cluster.js';
 import { numbered } from './machines.js';
@@ -144,8 +145,8 @@ const visitors: Record<string, [() => Uint8Array[], RegExp]> = {
 		/another cluster/,
 	],
 	'another protocol version': [
-		() => [hello({}, 2)],
-		/no protocol version in common: it speaks version 2, and this end version 1/,
+		() => [hello({}, VERSIONS.protocol.highest + 1)],
+		/no protocol version in common: it speaks version 3, and this end versions 1 to 2/,
 	],
 	'another group': [() => [hello({ group: 2 })], /group 2 is not here/],
 	'a replica that is none of this cluster': [

@@ -65,7 +65,7 @@ function forged(): Uint8Array {
 const impostors: [string, Uint8Array[], RegExp][] = [
 	['noise', [new Uint8Array(4096).fill(0x5a)], /no frame here is/],
 	['another cluster', [hello({ context: clusterNumber('other') })], /another cluster/],
-	['another protocol', [hello({}, 9)], /it speaks version 9, and this end version 1/],
+	['another protocol', [hello({}, 9)], /it speaks version 9, and this end versions 1 to 2/],
 	['another replica', [hello({ from: 7 })], /replica 7 answers there/],
 	['an append before a hello', [append()], /not a hello/],
 	['a frame of 2 GiB', [hello(), claim()], /no frame here is/],

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { VERSIONS } from '../../src/transport/versions.js';
 import { freePeers } from '../replica/ports.js';
 import { ReplicaProcess } from './built-replica.js';
 import { millrace } from './command.js';
@@ -43,7 +44,9 @@ async function whole(): Promise<number> {
 		const reports: Report[] = JSON.parse(stdout);
 		const leader = reports.find(({ role }) => role === 'leader');
 		const isWhole = reports.every(
-			(report) => report.standing === 'voter' && report.peers?.every((peer) => peer.protocol === 1),
+			(report) =>
+				report.standing === 'voter' &&
+				report.peers?.every((peer) => peer.protocol === VERSIONS.protocol.highest),
 		);
 		if (leader !== undefined && isWhole) return leader.id;
 	}

@@ -268,6 +268,9 @@ async function measureRate(groups, { seconds, payload, depth }) {
 	const counted = await askAll({ ...drive, seconds });
 	const counters = await askAll({ do: 'counters' });
 	await stopHosts();
+	for (const { failures } of counted)
+		for (const [code, count] of Object.entries(failures))
+			say(`  callers that failed meanwhile: ${count} by ${code}`);
 	const rate = sum(counted.map(({ acknowledged }) => acknowledged)) / seconds;
 	const flushes = sum(counters.map(({ journalFlushes }) => journalFlushes));
 	const records = sum(counters.map(({ journalRecords }) => journalRecords));
@@ -391,6 +394,8 @@ async function runHost([id, dir, peersJson, timesJson]) {
 			const endAt = performance.now() + seconds * 1000;
 			const entry = new Uint8Array(payload).fill(7);
 			let acknowledged = 0;
+			/** By code: how many callers were ended by it. */
+			const failures = {};
 			const caller = async (replica) => {
 				while (performance.now() < endAt) {
 					await replica.propose(entry, { whenBusy: 'wait' });
@@ -401,13 +406,16 @@ async function runHost([id, dir, peersJson, timesJson]) {
 			const drive = async (replica) => {
 				for (; performance.now() < endAt; await pause(50)) {
 					if (replica.status().role !== 'leader') continue;
-					await Promise.all(Array.from({ length: depth }, () => caller(replica).catch(() => {})));
+					const failed = ({ code }) => {
+						failures[code] = (failures[code] ?? 0) + 1;
+					};
+					await Promise.all(Array.from({ length: depth }, () => caller(replica).catch(failed)));
 				}
 			};
 			const callers = [...groups.values()].map(drive);
 			await Promise.all([...callers, pause(seconds * 1000)]);
 			const { user, system } = process.cpuUsage(before);
-			return { acknowledged, cpuMs: (user + system) / 1000 };
+			return { acknowledged, failures, cpuMs: (user + system) / 1000 };
 		},
 		close: async () => {
 			await host.close();

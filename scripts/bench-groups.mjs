@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readScriptOptions } from './script-options.mjs';
 
 const HELP = `What many groups in one process cost, and what they reach.
 
@@ -63,21 +63,7 @@ const BUSY = { segmentBytes: 4096 * KIB };
 const RETAIN_BYTES = 8192 * KIB;
 
 function readOptions() {
-	let values;
-	try {
-		({ values } = parseArgs({ options }));
-	} catch (error) {
-		refuse(error.message.split('\n')[0]);
-	}
-	if (values.help) {
-		process.stdout.write(HELP);
-		process.exit(0);
-	}
-	const number = (name, min, max) => {
-		const value = Number(values[name]);
-		if (Number.isInteger(value) && value >= min && value <= max) return value;
-		refuse(`--${name} is a whole number from ${min} to ${max}, not '${values[name]}'`);
-	};
+	const { values, number } = readScriptOptions('bench:groups', HELP, options);
 	return {
 		idle: number('idle', 0, 20_000),
 		election: number('election', 100, 60_000),

@@ -1,31 +1,12 @@
-import { afterEach, expect, test } from 'vitest';
-import { type ConnectOptions, connect, type RemoteClient } from '../../src/client/index.js';
+import { expect, test } from 'vitest';
+import type { RemoteClient } from '../../src/client/index.js';
 import { NoSpace, SessionError, Stopped, Unavailable, UnknownOutcome } from '../../src/errors.js';
-import { FakeLog, FakeReplica, following, type Proposed, type Script } from './fake-replica.js';
-import { clientDoors } from './networks.js';
+import { FakeLog, following, type Proposed } from './fake-replica.js';
+import { client, closeAfterEach, replica } from './opened.js';
+
+closeAfterEach();
 
 const encoder = new TextEncoder();
-const open: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-	for (const one of open.splice(0).reverse()) await one.close();
-});
-
-async function replica(id: number, script: Script): Promise<FakeReplica> {
-	const fake = await FakeReplica.listen(id, script);
-	open.push(fake);
-	return fake;
-}
-
-function client(
-	replicas: readonly FakeReplica[],
-	options: Partial<ConnectOptions> = {},
-): RemoteClient {
-	const peers = Object.fromEntries(replicas.map((fake) => [fake.id, fake.peer]));
-	const remote = connect({ peers, doors: clientDoors(), ...options });
-	open.push(remote);
-	return remote;
-}
 
 const proposeMany = (remote: RemoteClient, count: number) =>
 	Promise.all(

@@ -1,32 +1,12 @@
-import { afterEach, expect, test } from 'vitest';
-import { type ConnectOptions, connect, type RemoteClient } from '../../src/client/index.js';
+import { expect, test } from 'vitest';
+import type { RemoteClient } from '../../src/client/index.js';
 import { Compacted, Stopped, Unavailable } from '../../src/errors.js';
 import { BatchKind } from '../../src/format/batch.js';
 import { MessageFrameKind } from '../../src/format/message.js';
-import { FakeReplica, type Guest, type Script } from './fake-replica.js';
-import { clientDoors } from './networks.js';
+import type { Guest, Script } from './fake-replica.js';
+import { client, closeAfterEach, replica } from './opened.js';
 
-const open: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-	for (const one of open.splice(0).reverse()) await one.close();
-});
-
-async function replica(id: number, script: Script): Promise<FakeReplica> {
-	const fake = await FakeReplica.listen(id, script);
-	open.push(fake);
-	return fake;
-}
-
-function client(
-	replicas: readonly FakeReplica[],
-	options: Partial<ConnectOptions> = {},
-): RemoteClient {
-	const peers = Object.fromEntries(replicas.map((fake) => [fake.id, fake.peer]));
-	const remote = connect({ peers, doors: clientDoors(), ...options });
-	open.push(remote);
-	return remote;
-}
+closeAfterEach();
 
 /** A log of batches of ten entries, the second one a no-op: entry i is `#i`. */
 const BATCHES = 30;

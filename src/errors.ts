@@ -41,11 +41,11 @@ export class TooLarge extends MillraceError {
 	}
 }
 
-/** The proposal was appended, but whether it will be committed is not known: it may be applied or not. */
+/** The proposal was appended, but whether it will be committed is not known: it may be applied or not. The same of a change of the
+ * members and of a transfer that were sent. `cause`: why nobody waits any more, such as the reason of an `AbortSignal`. */
 export class UnknownOutcome extends MillraceError {
-	constructor(why: string, cause?: Error) {
-		const options = cause === undefined ? {} : { cause };
-		super('UNKNOWN_OUTCOME', `the proposal may or may not be applied: ${why}`, options);
+	constructor(why: string, cause?: Error, what = 'the proposal may or may not be applied') {
+		super('UNKNOWN_OUTCOME', `${what}: ${why}`, cause === undefined ? {} : { cause });
 	}
 }
 
@@ -89,8 +89,8 @@ export class Stopped extends MillraceError {
 
 /** A read could not be confirmed: leadership was lost, or the time ran out. It is safe to try again. */
 export class ReadFailed extends MillraceError {
-	constructor(why: string) {
-		super('READ_FAILED', why);
+	constructor(why: string, cause?: Error) {
+		super('READ_FAILED', why, cause === undefined ? {} : { cause });
 	}
 }
 

@@ -16,6 +16,7 @@ export type { RemoteClient } from '../client/remote-client.js';
 export type {
 	Accepted,
 	Client,
+	ClientCallOptions,
 	ClientProposeOptions,
 	ClientReadOptions,
 	ClientTailOptions,

@@ -90,7 +90,7 @@ async function fetchRanges(
 	if (from !== undefined) return await backupFromAddress(from, remote, take, signal);
 	const client = connect(remote);
 	try {
-		return await client.backup(take, signal);
+		return await client.backup(take, { signal });
 	} finally {
 		await client.close();
 	}

@@ -1,79 +1,81 @@
-import { MillraceError, ProtocolError, Unavailable } from '../errors.js';
+import { MillraceError, Unavailable, UnknownOutcome } from '../errors.js';
 import type { Memory } from '../format/memory.js';
 import { emptyMessage, MessageFrameKind, messageBody } from '../format/message.js';
 import type { AdminReply, AdminRequest } from '../replica/types.js';
+import { ask } from './ask.js';
 import type { Environment } from './environment.js';
-import { Link } from './link.js';
+import { pauseFor } from './give-up.js';
+import type { Link } from './link.js';
 
 /** Between two rounds of asking, while no leader is known. */
 const RETRY_MS = 100;
+/** Such an answer says that nothing was done; another replica may do it. */
+const ELSEWHERE = ['NOT_LEADER', 'STOPPED', 'UNAVAILABLE'];
+/** What changes nothing may be asked as often as it takes. */
+const HARMLESS = ['members'];
+
+type Done = Extract<AdminReply, { ok: true }>;
 
 /**
  * Asks the cluster to do something, over a connection of its own to one replica after the other: the first that can be
- * reached and knows a leader does it, or has it done.
+ * reached and knows a leader does it, or has it done. What changes something is sent again only if its answer says that
+ * nothing was done.
  *
- * Errors: what the replica says, as a `MillraceError` with its code; `Unavailable`.
+ * Errors: what the replica says, as a `MillraceError` with its code; `Unavailable`; the signal's reason; `UnknownOutcome`, with
+ * the cause, once what changes something was sent and no answer came.
  */
 export async function administer(
 	environment: Environment,
 	request: AdminRequest,
-): Promise<Extract<AdminReply, { ok: true }>> {
+	signal: AbortSignal,
+): Promise<Done> {
 	const { clock } = environment;
 	const deadline = clock.now() + environment.timeoutMs;
 	let last: Error = new Unavailable('no replica has answered');
 	do {
 		for (const id of [...environment.addresses.keys()]) {
-			try {
-				return await askOne(environment, id, request, deadline - clock.now());
-			} catch (error) {
-				last = error as Error;
-				const { code } = error as MillraceError;
-				const mayTryAnother = ['NOT_LEADER', 'STOPPED', 'UNAVAILABLE'].includes(code);
-				if (!mayTryAnother) throw error;
+			const reply = await askOne(environment, id, request, deadline - clock.now(), signal);
+			if (reply instanceof Error) last = reply;
+			else if (reply.ok) return reply;
+			else {
+				last = new MillraceError(reply.code, reply.message);
+				if (!ELSEWHERE.includes(reply.code)) throw last;
 			}
 		}
-		await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+		await pauseFor(clock, RETRY_MS, signal);
 	} while (clock.now() < deadline);
 	throw last;
 }
 
-/** Asks this replica. */
-function askOne(
+/** Asks this replica. @returns its reply, or why another one may be asked. Errors: those after which none may. */
+async function askOne(
 	environment: Environment,
 	id: number,
 	request: AdminRequest,
 	timeoutMs: number,
-): Promise<Extract<AdminReply, { ok: true }>> {
-	return new Promise((resolve, reject) => {
-		const timer = environment.clock.after(Math.max(1, timeoutMs), () => {
-			link.close();
-			reject(new Unavailable(`replica ${id} did not answer in time`));
-		});
-		const link = new Link(environment, id, {
-			ready: ({ outbound }) => {
-				const message = emptyMessage(MessageFrameKind.adminRequest);
-				message.group = environment.group;
-				outbound.message(message, 0, new TextEncoder().encode(JSON.stringify(request)));
-				outbound.flush();
-			},
-			message: (message, memory, offset) => {
-				if (message.kind !== MessageFrameKind.adminReply) return;
-				timer.cancel();
-				link.close();
-				const reply = readReply(memory, offset);
-				if (reply === null)
-					reject(new ProtocolError(`replica ${id} sent an answer that can't be read`));
-				else if (reply.ok) resolve(reply);
-				else reject(new MillraceError(reply.code, reply.message));
-			},
-			batch: () => true,
-			written: () => {},
-			lost: (reason) => {
-				timer.cancel();
-				reject(reason);
-			},
-		});
-	});
+	signal: AbortSignal,
+): Promise<AdminReply | Unavailable> {
+	let isSent = false;
+	const send = ({ outbound }: Link): void => {
+		isSent = true;
+		const message = emptyMessage(MessageFrameKind.adminRequest);
+		message.group = environment.group;
+		outbound.message(message, 0, new TextEncoder().encode(JSON.stringify(request)));
+		outbound.flush();
+	};
+	const answer = MessageFrameKind.adminReply;
+	const question = { name: 'an answer', send, answer, read: readReply, timeoutMs, signal };
+	try {
+		return await ask(environment, id, question);
+	} catch (error) {
+		const { message } = error as Error;
+		if (isSent && !HARMLESS.includes(request.do)) {
+			const what = `whether the cluster did what it was asked to do (${request.do}) is not known`;
+			throw new UnknownOutcome(message, error as Error, what);
+		}
+		if (error instanceof Unavailable && !signal.aborted) return error;
+		throw error;
+	}
 }
 
 /** The reply in a frame, or `null` if it isn't one. */

@@ -1,56 +1,42 @@
-import { ProtocolError, Unavailable } from '../errors.js';
 import type { Memory } from '../format/memory.js';
 import { emptyMessage, MessageFrameKind, messageBody } from '../format/message.js';
 import type { Member, ReplicaStatus } from '../replica/types.js';
+import { ask } from './ask.js';
 import type { Environment } from './environment.js';
-import { Link } from './link.js';
+import type { Link } from './link.js';
 import type { PeerReport } from './types.js';
 
 const STATUS_TIMEOUT_MS = 2_000;
 
-/** Asks one replica what it is doing, over a connection of its own. Never rejects. */
-export async function askReplica(environment: Environment, id: number): Promise<PeerReport> {
+/** Asks one replica what it is doing, over a connection of its own. Rejects with the signal's reason alone. */
+async function askReplica(
+	environment: Environment,
+	id: number,
+	signal: AbortSignal | undefined,
+): Promise<PeerReport> {
 	const { host, port } = environment.addresses.get(id)!;
 	const address = `${host}:${port}`;
 	try {
-		return { id, address, status: await ask(environment, id), error: null };
+		const status = await ask(environment, id, {
+			name: 'a status',
+			send: (link) => requestStatus(environment, link, false),
+			answer: MessageFrameKind.statusReply,
+			read: readStatus,
+			timeoutMs: Math.min(STATUS_TIMEOUT_MS, environment.timeoutMs),
+			signal,
+		});
+		environment.learn(membersOf(status));
+		return { id, address, status, error: null };
 	} catch (error) {
+		signal?.throwIfAborted();
 		return { id, address, status: null, error: error as Error };
 	}
 }
 
-export function askAll(environment: Environment): Promise<PeerReport[]> {
+/** Errors: the signal's reason. */
+export function askAll(environment: Environment, signal?: AbortSignal): Promise<PeerReport[]> {
 	const ids = [...environment.addresses.keys()];
-	return Promise.all(ids.map((id) => askReplica(environment, id)));
-}
-
-function ask(environment: Environment, id: number): Promise<ReplicaStatus> {
-	const { clock } = environment;
-	return new Promise<ReplicaStatus>((resolve, reject) => {
-		const timer = clock.after(Math.min(STATUS_TIMEOUT_MS, environment.timeoutMs), () => {
-			link.close();
-			reject(new Unavailable(`replica ${id} did not answer in time`));
-		});
-		const link = new Link(environment, id, {
-			ready: (ready) => requestStatus(environment, ready, false),
-			message: (message, memory, offset) => {
-				if (message.kind !== MessageFrameKind.statusReply) return;
-				timer.cancel();
-				link.close();
-				const status = readStatus(memory, offset);
-				if (status !== null) {
-					environment.learn(membersOf(status));
-					resolve(status);
-				} else reject(new ProtocolError(`replica ${id} sent a status that can't be read`));
-			},
-			batch: () => true,
-			written: () => {},
-			lost: (reason) => {
-				timer.cancel();
-				reject(reason);
-			},
-		});
-	});
+	return Promise.all(ids.map((id) => askReplica(environment, id, signal)));
 }
 
 /** Asks the replica on this connection; `follows`: it shall answer again when it knows of another leader or other members. */

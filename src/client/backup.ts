@@ -36,18 +36,21 @@ export interface FetchedBackup {
 export type TakeRange = (range: BackupRange) => void | Promise<void>;
 
 /** Has one replica take a snapshot, and fetches its file. Errors: `Unavailable`, `ProtocolError`, the replica's own words, what
- * `take` throws. */
+ * `take` throws, the signal's reason. */
 function fetchBackup(
 	environment: Environment,
 	replica: number,
 	take: TakeRange,
 	signal: AbortSignal | undefined,
 ): Promise<FetchedBackup> {
-	return new Promise((resolve, reject) => {
+	let giveUp = () => {};
+	const fetched = new Promise<FetchedBackup>((resolve, reject) => {
 		signal?.throwIfAborted();
 		const fetch = new Fetch(environment, replica, take, resolve, reject);
-		signal?.addEventListener('abort', () => fetch.fail(signal.reason as Error), { once: true });
+		giveUp = () => fetch.fail(signal!.reason as Error);
+		signal?.addEventListener('abort', giveUp);
 	});
+	return fetched.finally(() => signal?.removeEventListener('abort', giveUp));
 }
 
 /** Followers first, those that have most before the others. Once bytes have come, no other is tried. */
@@ -55,7 +58,7 @@ export async function backupFromAny(
 	environment: Environment,
 	reports: readonly PeerReport[],
 	take: TakeRange,
-	signal?: AbortSignal,
+	signal: AbortSignal,
 ): Promise<FetchedBackup> {
 	const rank = ({ status }: PeerReport) =>
 		status === null || status.stopped !== null ? 2 : status.role === 'leader' ? 1 : 0;
@@ -71,7 +74,7 @@ export async function backupFromAny(
 			};
 			return await fetchBackup(environment, report.id, begin, signal);
 		} catch (error) {
-			if (hasBegun || signal?.aborted) throw error;
+			if (hasBegun || signal.aborted) throw error;
 			failure = error as Error;
 		}
 	}

@@ -11,6 +11,7 @@ export type { RemoteClient } from './remote-client.js';
 export type {
 	Accepted,
 	Client,
+	ClientCallOptions,
 	ClientProposeOptions,
 	ClientReadOptions,
 	ClientTailOptions,

@@ -1,12 +1,12 @@
-import { ReadFailed, UnknownOutcome } from '../errors.js';
+import { ReadFailed, Stopped, UnknownOutcome } from '../errors.js';
 import type { PackedEntries } from '../format/batch-writer.js';
-import type { Entry, MemberChange } from '../replica/types.js';
+import type { AdminRequest, Entry, MemberChange } from '../replica/types.js';
 import { administer } from './admin.js';
 import { askAll } from './ask-status.js';
 import { backupFromAny, type FetchedBackup, type TakeRange } from './backup.js';
 import { Call } from './call.js';
 import type { Environment } from './environment.js';
-import { untilGivenUp } from './give-up.js';
+import { underBoth, untilGivenUp } from './give-up.js';
 import { LeaderFinder } from './leader-finder.js';
 import { Producer } from './producer.js';
 import { Reader } from './reader.js';
@@ -16,6 +16,7 @@ import { tailEntries } from './tail.js';
 import type {
 	Accepted,
 	Client,
+	ClientCallOptions,
 	ClientProposeOptions,
 	ClientReadOptions,
 	ClientTailOptions,
@@ -24,8 +25,8 @@ import type {
 } from './types.js';
 
 /** It may be sent yet, or be on its way. */
-function unknownToWhoGaveUp(): UnknownOutcome {
-	return new UnknownOutcome('the caller gave up waiting');
+function unknownToWhoGaveUp(reason: Error): UnknownOutcome {
+	return new UnknownOutcome('the caller gave up waiting', reason);
 }
 
 /** A client of a cluster, over the network. */
@@ -34,7 +35,7 @@ export class RemoteClient implements Client {
 	readonly #finder: LeaderFinder;
 	readonly #producer: Producer;
 	readonly #readers: Readers;
-	/** Ends the tails. */
+	/** Ends the tails, and what is asked over connections of its own. */
 	readonly #closing = new AbortController();
 
 	/** For `connect`. */
@@ -74,7 +75,7 @@ export class RemoteClient implements Client {
 	read(query: Uint8Array, options: ClientReadOptions = {}): Promise<Uint8Array> {
 		const { signal } = options;
 		if (signal === undefined) return this.#readers.read(query, options);
-		const makeError = () => new ReadFailed('the caller gave up waiting');
+		const makeError = (reason: Error) => new ReadFailed('the caller gave up waiting', reason);
 		return untilGivenUp(() => this.#readers.read(query, options), signal, makeError);
 	}
 
@@ -82,35 +83,45 @@ export class RemoteClient implements Client {
 		return tailEntries(this.#environment, options, this.#closing.signal);
 	}
 
-	status(): Promise<PeerReport[]> {
-		return askAll(this.#environment);
+	status({ signal }: ClientCallOptions = {}): Promise<PeerReport[]> {
+		return underBoth(this.#closing.signal, signal, (both) => askAll(this.#environment, both));
 	}
 
 	/**
 	 * Has a replica take a snapshot, and hands over its file, range by range: a backup of all that it has applied by then. A
-	 * follower is asked by preference; if one can't be reached or has no snapshots, the next.
+	 * follower is asked by preference; if one can't be reached or has no snapshots, the next. Errors: as `backupFromAddress`, and
+	 * the signal's reason.
 	 */
-	async backup(take: TakeRange, signal?: AbortSignal): Promise<FetchedBackup> {
-		return await backupFromAny(this.#environment, await this.status(), take, signal);
+	backup(take: TakeRange, { signal }: ClientCallOptions = {}): Promise<FetchedBackup> {
+		return underBoth(this.#closing.signal, signal, async (both) => {
+			const reports = await askAll(this.#environment, both);
+			return await backupFromAny(this.#environment, reports, take, both);
+		});
 	}
 
-	async transferLeadership(target = 0): Promise<number> {
+	async transferLeadership(target = 0, options?: ClientCallOptions): Promise<number> {
 		const { timeoutMs } = this.#environment;
-		const reply = await administer(this.#environment, { do: 'transfer', target, timeoutMs });
+		const reply = await this.#administer({ do: 'transfer', target, timeoutMs }, options);
 		return Number(reply['leader']);
 	}
 
-	async members(): Promise<MembersReport> {
-		const { ok: _ok, ...report } = await administer(this.#environment, { do: 'members' });
+	async members(options?: ClientCallOptions): Promise<MembersReport> {
+		const { ok: _ok, ...report } = await this.#administer({ do: 'members' }, options);
 		return report as unknown as MembersReport;
 	}
 
-	async changeMembers(change: MemberChange): Promise<void> {
-		await administer(this.#environment, { do: 'changeMembers', change });
+	async changeMembers(change: MemberChange, options?: ClientCallOptions): Promise<void> {
+		await this.#administer({ do: 'changeMembers', change }, options);
+	}
+
+	#administer(request: AdminRequest, { signal }: ClientCallOptions = {}) {
+		return underBoth(this.#closing.signal, signal, (both) =>
+			administer(this.#environment, request, both),
+		);
 	}
 
 	async close(): Promise<void> {
-		this.#closing.abort();
+		this.#closing.abort(new Stopped('the client is closed'));
 		this.#producer.close();
 		this.#readers.close();
 		this.#finder.close();

@@ -54,12 +54,19 @@ export interface Accepted {
 }
 
 export interface ClientProposeOptions {
-	/** Gives up waiting, also for a time (`AbortSignal.timeout`); the outcome is then unknown (`UnknownOutcome`). */
+	/** Gives up waiting, also for a time (`AbortSignal.timeout`); the outcome is then unknown (`UnknownOutcome`, whose
+	 * `cause` is the signal's reason). */
+	readonly signal?: AbortSignal;
+}
+
+export interface ClientCallOptions {
+	/** Gives up, also for a time (`AbortSignal.timeout`): the call rejects with the signal's reason; where something was sent that
+	 * may have been done, with `UnknownOutcome`, whose `cause` that is. */
 	readonly signal?: AbortSignal;
 }
 
 export interface ClientReadOptions {
-	/** Gives up waiting (`ReadFailed`). */
+	/** Gives up waiting (`ReadFailed`, with the signal's reason as its `cause`). */
 	readonly signal?: AbortSignal;
 	/** Default `'linearizable'`. */
 	readonly consistency?: Consistency;
@@ -109,15 +116,16 @@ export interface Client {
 	 */
 	tail(options?: ClientTailOptions): AsyncGenerator<Entry, void, undefined>;
 	/** Asks each replica, in the order of their ids. */
-	status(): Promise<PeerReport[]>;
+	status(options?: ClientCallOptions): Promise<PeerReport[]>;
 	/** Hands leadership to replica `target`, or (0) to the one that has most. @returns the new leader's id
-	 * Errors: `MillraceError` with the replica's code (`TRANSFER_FAILED`, `BAD_OPTION`), `Unavailable`. */
-	transferLeadership(target?: number): Promise<number>;
+	 * Errors: `MillraceError` with the replica's code (`TRANSFER_FAILED`, `BAD_OPTION`), `Unavailable`, `UnknownOutcome`: no answer came,
+	 * and it isn't asked for again. */
+	transferLeadership(target?: number, options?: ClientCallOptions): Promise<number>;
 	/** Who belongs to the cluster, and how far each is. Errors: `Unavailable`. */
-	members(): Promise<MembersReport>;
+	members(options?: ClientCallOptions): Promise<MembersReport>;
 	/** Changes that in one step, and resolves once it is committed: see `Replica.changeMembers`.
-	 * Errors: `MillraceError` with the replica's code (`CHANGE_REFUSED`, `BAD_OPTION`, `UNKNOWN_OUTCOME`), `Unavailable`. */
-	changeMembers(change: MemberChange): Promise<void>;
+	 * Errors: `MillraceError` with the replica's code (`CHANGE_REFUSED`, `BAD_OPTION`, `UNKNOWN_OUTCOME`), `Unavailable`, `UnknownOutcome`. */
+	changeMembers(change: MemberChange, options?: ClientCallOptions): Promise<void>;
 	/** Fails what is under way and lets go of every connection. */
 	close(): Promise<void>;
 }

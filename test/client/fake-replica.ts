@@ -104,10 +104,12 @@ export class Guest {
 	readonly handler: ConnectionHandler;
 	readonly connection: Connection;
 	readonly outbound: Outbound;
+	readonly #id: number;
 	readonly #pool = new SlabPool(256 * 1024, 64);
 	isOpen = true;
 
 	constructor(id: number, connection: Connection, script: { current: Script }, guests: Guest[]) {
+		this.#id = id;
 		this.connection = connection;
 		this.outbound = new Outbound(connection);
 		let isKnown = false;
@@ -136,7 +138,7 @@ export class Guest {
 					readMessage(memory, offset, message);
 					const isSought =
 						message.kind === MessageFrameKind.statusRequest && message.hintIndex === 1;
-					if (isSought) this.#tellRole(id, script.current.role ?? 'leader');
+					if (isSought) this.tellRole(script.current.role ?? 'leader');
 					else script.current.message?.(this, message, messageBody(memory, offset).slice());
 					return true;
 				},
@@ -161,10 +163,16 @@ export class Guest {
 		this.accept(0, sessions);
 	}
 
-	#tellRole(id: number, role: string): void {
+	/** Says what it is. */
+	tellRole(role: string): void {
+		const id = this.#id;
 		const names = ['leader', 'term', 'first', 'last', 'persisted', 'committed', 'applied'];
 		const numbers = Object.fromEntries(names.map((name) => [name, 1]));
-		this.send(MessageFrameKind.statusReply, {}, JSON.stringify({ id, role, ...numbers }));
+		this.send(
+			MessageFrameKind.statusReply,
+			{},
+			JSON.stringify({ id, role, stopped: null, ...numbers }),
+		);
 	}
 
 	send(

@@ -17,6 +17,9 @@ describe.skipIf(unavailable !== null)('over WebSockets', () => {
 	describe('tail', async () => {
 		await import('./tail.test.js');
 	});
+	describe('admin', async () => {
+		await import('./admin.test.js');
+	});
 	describe('give-up', async () => {
 		await import('./give-up.test.js');
 	});

@@ -8,6 +8,7 @@ const PRODUCER = 'test/client/producer.test.ts';
 const CLIENT_SESSION = 'test/client/session.test.ts';
 const REGISTRATION = 'test/replica/registration.test.ts';
 const READER = 'test/client/reader.test.ts';
+const ADMIN = 'test/client/admin.test.ts';
 const TAIL = 'test/client/tail.test.ts';
 const APPLIER = 'src/replica/applier.ts';
 const LOOP = 'src/replica/loop.ts';
@@ -299,5 +300,23 @@ export const callerMutants: readonly Mutant[] = [
 		'if (first > this.#next) {',
 		'if (first < 0) {',
 		tests(TAIL, /a replica that leaves something out/, 'leaves something out'),
+	),
+
+	// ---- What operators ask
+	mutant(
+		'changes-without-answer-are-said-undone',
+		20,
+		'src/client/admin.ts',
+		'isSent = true;',
+		'',
+		tests(ADMIN, /which may have been done/),
+	),
+	mutant(
+		'changes-without-answer-are-sent-again',
+		20,
+		'src/client/admin.ts',
+		"const HARMLESS = ['members'];",
+		"const HARMLESS = ['members', 'changeMembers', 'transfer'];",
+		tests(ADMIN, /goes to nobody else/, 'goes to nobody else'),
 	),
 ];

@@ -20,6 +20,9 @@ describe.skipIf(unavailable !== null)('over WebSockets', () => {
 	describe('admin', async () => {
 		await import('./admin.test.js');
 	});
+	describe('leader-finder', async () => {
+		await import('./leader-finder.test.js');
+	});
 	describe('give-up', async () => {
 		await import('./give-up.test.js');
 	});

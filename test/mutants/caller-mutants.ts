@@ -8,6 +8,8 @@ const PRODUCER = 'test/client/producer.test.ts';
 const CLIENT_SESSION = 'test/client/session.test.ts';
 const REGISTRATION = 'test/replica/registration.test.ts';
 const READER = 'test/client/reader.test.ts';
+const FINDER = 'src/client/leader-finder.ts';
+const FINDER_TEST = 'test/client/leader-finder.test.ts';
 const ADMIN = 'test/client/admin.test.ts';
 const TAIL = 'test/client/tail.test.ts';
 const APPLIER = 'src/replica/applier.ts';
@@ -302,6 +304,23 @@ export const callerMutants: readonly Mutant[] = [
 		tests(TAIL, /a replica that leaves something out/, 'leaves something out'),
 	),
 
+	// ---- One connection at a time (seeds 1795292085938-295 and -688)
+	mutant(
+		'dialled-beside-another-connection',
+		20,
+		FINDER,
+		'#dial(): void {\n\t\tthis.#link?.close();',
+		'#dial(): void {',
+		tests(FINDER_TEST, /isn’t taken for it/),
+	),
+	mutant(
+		'left-for-a-leader-without-a-word',
+		20,
+		FINDER,
+		'if (!this.#isWaiting || this.#isReady) return',
+		'if (!this.#isWaiting) return',
+		tests(FINDER_TEST, /nobody goes elsewhere/),
+	),
 	// ---- What operators ask
 	mutant(
 		'changes-without-answer-are-said-undone',

@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { dirname, join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -22,9 +21,8 @@ import { freePeers } from '../replica/ports.js';
 import { launch, noBrowser, openPage } from './chromium.js';
 import { EchoMachine } from './echo-machine.js';
 import { openOn, unavailable } from './gateways.js';
+import { dist, ENTRY, originOf, serveBuilt } from './web-server.js';
 
-const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
-const ENTRY = 'src/browser/index.js';
 const TOKEN = 'a/token+with-all=';
 
 /** Everything that is loaded with a module, and what it wants that no browser has. */
@@ -55,19 +53,6 @@ it('nothing that is loaded with the client for browsers is Node’s, or of a pac
 	// It would be seen: this one has both.
 	expect(graphOf('src/gateway/index.js').strangers.join()).toMatch(/node:crypto.*uWebSockets/s);
 });
-
-/** What is built, as a web server gives it. */
-async function serveBuilt(): Promise<Server> {
-	const server = createServer((request, response) => {
-		const path = join(dist, new URL(request.url!, 'http://a').pathname);
-		const isThere = path.startsWith(dist) && extname(path) === '.js' && existsSync(path);
-		const type = isThere ? 'text/javascript' : 'text/html';
-		response.writeHead(200, { 'content-type': type });
-		response.end(isThere ? readFileSync(path) : '<!doctype html><title>a page</title>');
-	});
-	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-	return server;
-}
 
 /** What the page does: all that a client does. It writes down what leaves on each WebSocket. */
 const PROGRAM = `async ({ entry, peers, token }) => {
@@ -213,8 +198,3 @@ describe.skipIf(missing !== null)(`a real browser${missing === null ? '' : `: ${
 		}
 	});
 });
-
-function originOf(server: Server): string {
-	const address = server.address();
-	return `http://127.0.0.1:${typeof address === 'object' ? address!.port : 0}`;
-}

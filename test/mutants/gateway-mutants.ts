@@ -67,4 +67,12 @@ export const gatewayMutants: readonly Mutant[] = [
 		'const isBehindOthers = this.#isReserved || this.#isHandingOver;',
 		tests(STAGING, /lent bytes/),
 	),
+	mutant(
+		'led-to-where-nothing-is-encrypted',
+		31,
+		'src/browser/index.ts',
+		'if (isSecure && ',
+		'if (!isSecure && ',
+		tests('test/gateway/encrypted.test.ts', /lead him nowhere without encryption/),
+	),
 ];

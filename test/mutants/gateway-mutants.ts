@@ -73,6 +73,6 @@ export const gatewayMutants: readonly Mutant[] = [
 		'src/browser/index.ts',
 		'if (isSecure && ',
 		'if (!isSecure && ',
-		tests('test/gateway/encrypted.test.ts', /lead him nowhere without encryption/),
+		tests('test/gateway/encrypted.test.ts', /lead him nowhere/, 'serve who trusts'),
 	),
 ];

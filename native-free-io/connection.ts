@@ -77,6 +77,11 @@ abstract class NativeConnection implements Connection {
 		this.socket.destroy();
 	}
 
+	/** Calls back when nothing is left of it. */
+	whenClosed(callback: () => void): void {
+		this.socket.once('close', callback);
+	}
+
 	protected get closing(): boolean {
 		return this.#closing;
 	}
@@ -164,11 +169,28 @@ abstract class NativeConnection implements Connection {
 	}
 }
 
-/** Node reads into the handler's memory itself: `onread`, which only dialled sockets have. */
-export class DialledConnection extends NativeConnection {
-	readonly remote: string;
+/** Node reads into the handler's memory itself: `onread`. */
+export abstract class DirectConnection extends NativeConnection {
 	/** Given to Node and not filled yet. Node asks again when it tries the next address of a name. */
 	#reserved: Uint8Array | null = null;
+
+	protected place(): Uint8Array {
+		if (this.closing) return scratch;
+		this.#reserved ??= this.space();
+		return this.#reserved ?? scratch;
+	}
+
+	/** @returns whether to read on */
+	protected filled(bytes: number): boolean {
+		if (this.closing) return false;
+		this.#reserved = null;
+		this.received(bytes);
+		return !this.paused;
+	}
+}
+
+export class DialledConnection extends DirectConnection {
+	readonly remote: string;
 
 	constructor(
 		address: Address,
@@ -177,8 +199,8 @@ export class DialledConnection extends NativeConnection {
 	) {
 		const onread: net.OnReadOpts = {
 			// Only called once the socket connects.
-			buffer: () => this.#place(),
-			callback: (bytes) => this.#filled(bytes),
+			buffer: () => this.place(),
+			callback: (bytes) => this.filled(bytes),
 		};
 		// The type of the options leaves `onread` out.
 		super(new net.Socket({ onread } as net.SocketConstructorOpts));
@@ -186,22 +208,9 @@ export class DialledConnection extends NativeConnection {
 		this.remote = `${host}:${port}`;
 		this.begin(timeoutMs, open, (opened) => this.socket.connect({ host, port }, opened));
 	}
-
-	#place(): Uint8Array {
-		if (this.closing) return scratch;
-		this.#reserved ??= this.space();
-		return this.#reserved ?? scratch;
-	}
-
-	#filled(bytes: number): boolean {
-		if (this.closing) return false;
-		this.#reserved = null;
-		this.received(bytes);
-		return !this.paused;
-	}
 }
 
-/** Node reads into memory of its own; from there each piece is copied to where the handler wants it. */
+/** Node reads into memory of its own, garbage afterwards; from there each piece is copied to where the handler wants it. */
 abstract class CopyingConnection extends NativeConnection {
 	/** What a pause in the middle of a chunk left over. */
 	#rest: Uint8Array = nothing;

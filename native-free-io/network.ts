@@ -2,6 +2,7 @@ import net from 'node:net';
 import { AddressInUse } from '../src/errors.js';
 import type { Address, Connection, ConnectionHandler, Listener, Network } from '../src/io.js';
 import { AcceptedConnection, DialledConnection, keepAliveDelayMs } from './connection.js';
+import { AcceptedDirectConnection } from './direct-accepted.js';
 
 export interface NativeNetworkOptions {
 	/** How long a dialled address may take to answer. */
@@ -53,7 +54,7 @@ export function openServer(server: net.Server, { host, port }: Address): Promise
 class NativeListener implements Listener {
 	readonly #server: net.Server;
 	readonly address: Address;
-	readonly #accepted = new Set<AcceptedConnection>();
+	readonly #accepted = new Set<AcceptedConnection | AcceptedDirectConnection>();
 	#closed: Promise<void> | null = null;
 
 	constructor(
@@ -64,9 +65,11 @@ class NativeListener implements Listener {
 		this.#server = server;
 		this.address = address;
 		server.on('connection', (socket) => {
-			const connection = new AcceptedConnection(socket, accept);
+			const connection =
+				AcceptedDirectConnection.take(socket, server, accept) ??
+				new AcceptedConnection(socket, accept);
 			this.#accepted.add(connection);
-			socket.once('close', () => this.#accepted.delete(connection));
+			connection.whenClosed(() => this.#accepted.delete(connection));
 		});
 	}
 

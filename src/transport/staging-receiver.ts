@@ -1,5 +1,6 @@
 import { FrameKind, FrameScanner } from '../format/frame-stream.js';
 import { Memory } from '../format/memory.js';
+import { largeMemories } from './large-memories.js';
 
 const STAGE_BYTES = 64 * 1024;
 /** Of those who have said little yet: there may be thousands. */
@@ -22,6 +23,8 @@ export class StagingReceiver {
 	readonly #frameBytesMax: number;
 	readonly #scanner = new FrameScanner();
 	#memory: Memory | null = null;
+	/** While `#memory` is one of the large memories: what it took the place of. */
+	#stage: Memory | null = null;
 	/** What the next memory begins with. */
 	#stageBytes = FIRST_STAGE_BYTES;
 	#start = 0;
@@ -72,7 +75,7 @@ export class StagingReceiver {
 			at += length;
 		}
 		this.#isHandingOver = false;
-		if (this.#isClosed) this.#memory = null;
+		if (this.#isClosed) this.#drop();
 		return at;
 	}
 
@@ -83,7 +86,21 @@ export class StagingReceiver {
 
 	close(): void {
 		this.#isClosed = true;
-		if (!this.#isHandingOver) this.#memory = null;
+		if (!this.#isHandingOver) this.#drop();
+	}
+
+	#drop(): void {
+		this.#leaveLarge();
+		this.#memory = null;
+	}
+
+	/** Lets go of a large memory, if this has one, and of what it contains. */
+	#leaveLarge(): void {
+		if (this.#stage === null) return;
+		// A place that the network still has may be written to until the connection is gone.
+		largeMemories.giveBack(this.#memory!, !this.#isReserved);
+		this.#memory = this.#stage;
+		this.#stage = null;
 	}
 
 	#handOver(): void {
@@ -115,17 +132,25 @@ export class StagingReceiver {
 	#forget(): void {
 		this.#start = 0;
 		this.#end = 0;
+		this.#leaveLarge();
 		const { size } = this.#memory!;
 		if (size > STAGE_BYTES || size < this.#stageBytes) this.#memory = null;
 	}
 
 	#makeRoom(memory: Memory): void {
 		const there = this.#end - this.#start;
-		const next = there <= memory.size / 2 ? memory : new Memory(memory.size * 2);
-		if (next === memory) memory.bytes.copyWithin(0, this.#start, this.#end);
-		else next.bytes.set(memory.bytes.subarray(this.#start, this.#end));
-		this.#memory = next;
+		if (there <= memory.size / 2) memory.bytes.copyWithin(0, this.#start, this.#end);
+		else this.#grow(memory);
 		this.#start = 0;
 		this.#end = there;
+	}
+
+	#grow(memory: Memory): void {
+		const large = memory.size === STAGE_BYTES ? largeMemories.take() : null;
+		const next = large ?? new Memory(memory.size * 2);
+		next.bytes.set(memory.bytes.subarray(this.#start, this.#end));
+		this.#leaveLarge();
+		if (large !== null) this.#stage = memory;
+		this.#memory = next;
 	}
 }

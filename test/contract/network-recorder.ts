@@ -50,6 +50,11 @@ export class Recorder implements ConnectionHandler {
 		this.#note('closed');
 	}
 
+	/** What comes next has its place already. */
+	get isPlaceReserved(): boolean {
+		return this.#space !== null;
+	}
+
 	get content(): Uint8Array {
 		return new Uint8Array(Buffer.concat(this.chunks));
 	}

@@ -75,4 +75,12 @@ export const gatewayMutants: readonly Mutant[] = [
 		'if (!isSecure && ',
 		tests('test/gateway/encrypted.test.ts', /lead him nowhere/, 'serve who trusts'),
 	),
+	mutant(
+		'memory-changes-hands-while-it-is-read-into',
+		31,
+		'src/transport/staging-receiver.ts',
+		'largeMemories.giveBack(this.#memory!, !this.#isReserved);',
+		'largeMemories.giveBack(this.#memory!, true);',
+		tests('test/transport/large-memories.test.ts', /nobody else’s/),
+	),
 ];

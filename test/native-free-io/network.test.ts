@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
+import { AcceptedDirectConnection } from '../../native-free-io/direct-accepted.js';
 import { NativeNetwork, nativeDoors } from '../../native-free-io/index.js';
 import { Unavailable } from '../../src/errors.js';
 import { pattern } from '../contract/bytes.js';
@@ -28,6 +29,57 @@ describe('the native network', () => {
 		});
 		expect(Buffer.compare(slab.subarray(0, filled), pattern(100_000, 1))).toBe(0);
 		await listener.close();
+	});
+
+	test('does the same on accepted ones, but for the first byte', async () => {
+		const network = new NativeNetwork();
+		let accepted: Recorder | null = null;
+		let reads = 0;
+		const listener = await network.listen({ host: '127.0.0.1', port: 0 }, (connection) => {
+			const recorder = new Recorder(connection, 50_000);
+			// Who copies asks for a place when there is something to be put there.
+			recorder.onReceived = () => {
+				reads += 1;
+				setImmediate(() => expect(recorder.isPlaceReserved).toBe(true));
+			};
+			accepted = recorder;
+			return recorder;
+		});
+		const dialled = network.dial(listener.address, (own) => new Recorder(own));
+		dialled.writev([pattern(1_000_000, 1)], () => {});
+		await vi.waitFor(() => expect(accepted?.bytes).toBe(1_000_000));
+		expect(Buffer.compare(accepted!.content, pattern(1_000_000, 1))).toBe(0);
+		expect(accepted!.chunks[0]!.length).toBe(1);
+		expect(reads).toBeGreaterThan(2);
+		expect(accepted!.connection.remote).toMatch(/^127\.0\.0\.1:\d+$/);
+		await listener.close();
+		await accepted!.is('closed');
+		expect(accepted!.reason).toBe(null);
+	});
+
+	test('reads as Node does where an accepted socket can’t be moved', async () => {
+		const server = net.createServer();
+		const done = new Promise<void>((resolve) => {
+			server.once('connection', (socket: net.Socket & { _handle?: object | null }) => {
+				const handle = socket._handle!;
+				socket._handle = null;
+				expect(AcceptedDirectConnection.take(socket, server, refuse)).toBe(null);
+				socket._handle = handle;
+				expect(AcceptedDirectConnection.take(socket, new net.Server(), refuse)).toBe(null);
+				socket.pipe(socket).on('finish', resolve);
+			});
+		});
+		const refuse = () => expect.unreachable('nothing was accepted');
+		await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+		const client = net.connect((server.address() as net.AddressInfo).port);
+		let echo = '';
+		client.on('data', (chunk) => {
+			echo += chunk;
+		});
+		client.end('still here');
+		await done;
+		await vi.waitFor(() => expect(echo).toBe('still here'));
+		await new Promise((resolve) => server.close(resolve));
 	});
 
 	test('lets no small write wait for company, and notices a machine that is gone', async () => {

@@ -47,8 +47,12 @@ const options = {
 const ENTRY = 'src/index.js';
 const HOSTS = [1, 2, 3];
 const KIB = 1024;
-/** Until most of it is compiled. */
+/** So often, until most of it is compiled and the logs write over segments that they have used before, as they will for ever:
+ * where files grow, what is measured is the kernel, which finds memory for them. */
 const WARM_UP_SECONDS = 3;
+const WARM_UPS_MAX = 12;
+/** Between two looks at who leads a group. */
+const LOOK_MS = 500;
 /** Of idle groups: little of the disk is made ready for each. */
 const small = (slabBytes) => ({
 	slabBytes,
@@ -58,9 +62,9 @@ const small = (slabBytes) => ({
 	uncommittedBytesMax: 8 * slabBytes,
 	segmentBytes: 256 * KIB,
 });
-/** Busy ones recycle their segments while they are measured. */
-const BUSY = { segmentBytes: 4096 * KIB };
-const RETAIN_BYTES = 8192 * KIB;
+const BUSY = { segmentBytes: 1024 * KIB };
+/** Kept of all busy groups together. */
+const RETAIN_BYTES = 128 * 1024 * KIB;
 
 function readOptions() {
 	const { values, number } = readScriptOptions('bench:groups', HELP, options);
@@ -179,11 +183,11 @@ async function until(what, count) {
 	}
 }
 
-async function openGroups(count, limits) {
+async function openGroups(count, limits, retainBytes) {
 	const STEP = 50;
 	for (let from = 1; from <= count; from += STEP) {
 		const to = Math.min(count, from + STEP - 1);
-		await askAll({ do: 'open', from, to, limits, retainBytes: RETAIN_BYTES });
+		await askAll({ do: 'open', from, to, limits, retainBytes });
 		if (to % 250 === 0) say(`  ${to} of ${count} are open`);
 	}
 	await until('leading', count);
@@ -193,7 +197,7 @@ async function measureIdle({ idle, seconds, election, slab }) {
 	say(`${idle} idle groups`);
 	await startHosts('idle', { electionTimeoutMs: election, heartbeatMs: Math.ceil(election / 10) });
 	const before = await askAll({ do: 'memory' });
-	await openGroups(idle, small(slab * KIB));
+	await openGroups(idle, small(slab * KIB), 8192 * KIB);
 	await askAll({ do: 'propose-once' });
 	const restAfterSeconds = await untilAllRest(HOSTS.length * idle);
 	const after = await askAll({ do: 'memory' });
@@ -247,27 +251,52 @@ async function untilAllRest(count) {
 
 async function measureRate(groups, { seconds, payload, depth }) {
 	await startHosts(`busy-${groups}`);
-	await openGroups(groups, BUSY);
+	await openGroups(groups, BUSY, Math.floor(RETAIN_BYTES / groups));
 	await untilPrepared();
 	const drive = { do: 'drive', payload, depth: Math.max(1, Math.floor(depth / groups)) };
-	await askAll({ ...drive, seconds: Math.max(WARM_UP_SECONDS, seconds / 5) });
+	await warmUp(drive);
+	const before = await askAll({ do: 'counters' });
 	const counted = await askAll({ ...drive, seconds });
 	const counters = await askAll({ do: 'counters' });
+	const grown = (what) => sum(counters.map((each, i) => each[what] - before[i][what]));
+	const behind = await countBehind();
+	if (behind > 0) say(`  replicas that didn't keep up, and are left behind: ${behind}`);
 	await stopHosts();
 	for (const { failures } of counted)
 		for (const [code, count] of Object.entries(failures))
 			say(`  callers that failed meanwhile: ${count} by ${code}`);
 	const rate = sum(counted.map(({ acknowledged }) => acknowledged)) / seconds;
-	const flushes = sum(counters.map(({ journalFlushes }) => journalFlushes));
-	const records = sum(counters.map(({ journalRecords }) => journalRecords));
 	const cpuMs = sum(counted.map(({ cpuMs }) => cpuMs));
-	const recordsPerFlush = Number((records / flushes).toFixed(1));
+	const recordsPerFlush = Number((grown('journalRecords') / grown('journalFlushes')).toFixed(1));
 	return {
 		groups,
 		rate: Math.round(rate),
 		recordsPerFlush,
+		behind,
 		cpuUsPerEntry: Number(((1000 * cpuMs) / (rate * seconds)).toFixed(2)),
 	};
+}
+
+async function warmUp(drive) {
+	for (let round = 0, before = 0; round < WARM_UPS_MAX; round++) {
+		await askAll({ ...drive, seconds: WARM_UP_SECONDS });
+		const made = sum((await askAll({ do: 'segments' })).map(({ created }) => created));
+		if (round > 0 && made - before < made / 100) return;
+		before = made;
+	}
+	say('  the logs still grow: measured all the same');
+}
+
+/** Of all replicas, those that don't have everything a while after the load. */
+async function countBehind() {
+	for (let tries = 0; ; tries++) {
+		const ends = await askAll({ do: 'ends' });
+		const last = (group) => Math.max(...ends.map(({ of }) => of[group]));
+		const isBehind = (of) => Object.keys(of).filter((group) => of[group] < last(group)).length;
+		const behind = sum(ends.map(({ of }) => isBehind(of)));
+		if (behind === 0 || tries === 20) return behind;
+		await pause(250);
+	}
 }
 
 async function measureActive(own) {
@@ -370,6 +399,14 @@ async function runHost([id, dir, peersJson, timesJson]) {
 		},
 		blocks: async () => ({ written: process.resourceUsage().fsWrite }),
 		counters: async () => host.counters(),
+		segments: async () => {
+			const all = [...groups.values()].map((replica) => replica.status().counters);
+			return { created: sum(all.map(({ segmentsCreated }) => segmentsCreated)) };
+		},
+		ends: async () => {
+			const ends = [...groups].map(([group, replica]) => [group, replica.status().last]);
+			return { of: Object.fromEntries(ends) };
+		},
 		cpu: async () => {
 			const { user, system } = process.cpuUsage(cpu);
 			cpu = process.cpuUsage();
@@ -390,7 +427,7 @@ async function runHost([id, dir, peersJson, timesJson]) {
 			};
 			// On a busy machine a group may get another leader meanwhile: then its callers are those of that process.
 			const drive = async (replica) => {
-				for (; performance.now() < endAt; await pause(50)) {
+				for (; performance.now() < endAt; await pause(LOOK_MS)) {
 					if (replica.status().role !== 'leader') continue;
 					const failed = ({ code }) => {
 						failures[code] = (failures[code] ?? 0) + 1;

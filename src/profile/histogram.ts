@@ -33,6 +33,7 @@ export class Histogram {
 	readonly #linearBits: number;
 	readonly #counts: Float64Array;
 	#maxMs = 0;
+	#total = 0;
 
 	/** Those that are merged must be equally fine. */
 	constructor(linearBits = LINEAR_BITS) {
@@ -44,18 +45,18 @@ export class Histogram {
 	record(ms: number, count: number): void {
 		const units = Math.min(Math.max(ms, 0) * UNITS_PER_MS, UNITS_MAX);
 		this.#counts[bucketOf(units, this.#linearBits)]! += count;
+		this.#total += count;
 		if (ms > this.#maxMs) this.#maxMs = ms;
 	}
 
 	get total(): number {
-		return this.#counts.reduce((sum, count) => sum + count, 0);
+		return this.#total;
 	}
 
 	/** The time in ms which `share` (0 to 1) of all that was recorded did not exceed; 0 if there is nothing. */
 	quantile(share: number): number {
-		const total = this.total;
-		if (total === 0) return 0;
-		const rank = Math.max(1, Math.ceil(share * total));
+		if (this.#total === 0) return 0;
+		const rank = Math.max(1, Math.ceil(share * this.#total));
 		let seen = 0;
 		for (let bucket = 0; bucket < this.#counts.length; bucket++) {
 			seen += this.#counts[bucket]!;
@@ -100,10 +101,14 @@ export class Histogram {
 	clear(): void {
 		this.#counts.fill(0);
 		this.#maxMs = 0;
+		this.#total = 0;
 	}
 
 	merge(state: HistogramState): void {
-		for (let i = 0; i < this.#counts.length; i++) this.#counts[i]! += state.counts[i]!;
+		for (let i = 0; i < this.#counts.length; i++) {
+			this.#counts[i]! += state.counts[i]!;
+			this.#total += state.counts[i]!;
+		}
 		this.#maxMs = Math.max(this.#maxMs, state.maxMs);
 	}
 

@@ -27,6 +27,7 @@ import {
 } from '../format/registration.js';
 import type { ReplicaParts } from './open.js';
 import type { Waiter } from './proposals.js';
+import { RoomQueue } from './room-queue.js';
 import { sessionsFault } from './session-gate.js';
 import type { Proposed, ProposedBatch, ProposeOptions } from './types.js';
 import { abortable, BatchWaiter, EntryWaiter } from './waiters.js';
@@ -39,7 +40,7 @@ export class Proposer {
 	readonly #stopped: () => Stopped | null;
 	/** This replica doesn't lead, but what is left here will be told soon who does. */
 	readonly #mayWait: () => boolean;
-	#roomWaiters: (() => void)[] = [];
+	readonly #room = new RoomQueue();
 	/** Bytes of callers' entries that wait for room. */
 	#waitingBytes = 0;
 
@@ -85,6 +86,8 @@ export class Proposer {
 		try {
 			this.#requireProposer();
 			this.#requireSpace();
+			// Who waits already comes first.
+			if (mayWait && !this.#room.isEmpty) return this.#oneLater(entry);
 			const proposed = this.#parts.proposals.join(entry);
 			this.#parts.loop.wake();
 			return proposed;
@@ -255,9 +258,10 @@ export class Proposer {
 		}
 	}
 
-	/** Calls back once, when there may be room for proposals, or none will be wanted here any more. */
+	/** Calls back once, when there may be room for proposals, or none will be wanted here any more. Who finds none then, and
+	 * waits again from within the callback, keeps its place. */
 	whenRoom(callback: () => void): void {
-		this.#roomWaiters.push(callback);
+		this.#room.wait(callback);
 		// Nothing of ours is on its way, so nothing will be applied: memory is with others.
 		if (this.#parts.proposals.bytes === 0) {
 			const { pool, doors } = this.#parts;
@@ -268,9 +272,6 @@ export class Proposer {
 
 	/** Something was applied, or will never be: those who wait for room try again. */
 	roomMayBe(): void {
-		if (this.#roomWaiters.length === 0) return;
-		const waiters = this.#roomWaiters;
-		this.#roomWaiters = [];
-		for (const callback of waiters) callback();
+		this.#room.offer();
 	}
 }

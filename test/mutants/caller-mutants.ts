@@ -338,4 +338,13 @@ export const callerMutants: readonly Mutant[] = [
 		"const HARMLESS = ['members', 'changeMembers', 'transfer'];",
 		tests(ADMIN, /goes to nobody else/, 'goes to nobody else'),
 	),
+	// ---- Room
+	mutant(
+		'all-who-wait-for-room-are-asked-each-time',
+		30,
+		'src/replica/room-queue.ts',
+		'while (!this.isEmpty && !this.#hasNone) this.#ask();',
+		'for (let left = this.#waiting.length; left > 0 && !this.isEmpty; left--) this.#ask();',
+		tests('test/replica/room-queue.test.ts', /gets it in order/),
+	),
 ];

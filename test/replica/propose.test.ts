@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
 	BadOption,
 	Busy,
@@ -9,11 +9,15 @@ import {
 	TooLarge,
 	UnknownOutcome,
 } from '../../src/index.js';
+import { Proposals } from '../../src/replica/proposals.js';
 import { Cluster, until } from './cluster.js';
 import { numbered } from './machines.js';
 
 let cluster: Cluster;
-afterEach(() => cluster.close());
+afterEach(async () => {
+	vi.restoreAllMocks();
+	await cluster.close();
+});
 
 const KIB = 1024;
 
@@ -187,6 +191,20 @@ describe('what is refused', () => {
 		}
 		const { numbers } = cluster.machine(leader.id);
 		expect(numbers).toEqual(Array.from({ length: taken }, (_, i) => i));
+	});
+
+	it("however many wait for room, each costs a few attempts: the leader isn't kept from leading", async () => {
+		cluster = await Cluster.open(1, () => ({
+			limits: { ...small.limits, waitingBytesMax: 4096 * KIB },
+		}));
+		const leader = await cluster.leader();
+		const attempts = vi.spyOn(Proposals.prototype, 'add');
+		const waiting = Array.from({ length: 2000 }, (_, i) =>
+			leader.propose(numbered(i, KIB), { whenBusy: 'wait' }),
+		);
+		await Promise.all(waiting);
+		expect(attempts.mock.calls.length).toBeGreaterThan(1800);
+		expect(attempts.mock.calls.length).toBeLessThan(6000);
 	});
 
 	it('an aborted proposal says that its outcome is unknown, and may be applied', async () => {

@@ -249,14 +249,17 @@ abstract class CopyingConnection extends NativeConnection {
 export class AcceptedConnection extends CopyingConnection {
 	readonly remote: string;
 	readonly isClientOnly: boolean;
+	readonly commonName: string | null | undefined;
 
+	/** `shown`: what the certificate of the other end says. */
 	constructor(
 		socket: net.Socket,
 		accept: (connection: Connection) => ConnectionHandler,
-		isClientOnly = false,
+		shown?: Required<Pick<Connection, 'isClientOnly' | 'commonName'>>,
 	) {
 		super(socket);
-		this.isClientOnly = isClientOnly;
+		this.isClientOnly = shown?.isClientOnly ?? false;
+		this.commonName = shown?.commonName;
 		this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
 		try {
 			this.handler = accept(this);

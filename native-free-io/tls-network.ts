@@ -56,6 +56,13 @@ export class TlsNetwork implements Network {
 	}
 }
 
+/** What a certificate says of its holder. Whatever stands there more than once is a list. */
+function shownBy(socket: tls.TLSSocket) {
+	const { OU, CN } = socket.getPeerCertificate().subject ?? {};
+	const isClientOnly = [OU].flat().includes(CLIENT_UNIT);
+	return { isClientOnly, commonName: typeof CN === 'string' ? CN : null };
+}
+
 class TlsListener implements Listener {
 	readonly #server: tls.Server;
 	readonly address: Address;
@@ -92,8 +99,7 @@ class TlsListener implements Listener {
 	#accept(socket: tls.TLSSocket, accept: (connection: Connection) => ConnectionHandler): void {
 		// Gone between the handshake and now.
 		if (socket.destroyed) return;
-		const isClient = [socket.getPeerCertificate().subject?.OU].flat().includes(CLIENT_UNIT);
-		const connection = new AcceptedConnection(socket, accept, isClient);
+		const connection = new AcceptedConnection(socket, accept, shownBy(socket));
 		this.#accepted.add(connection);
 		socket.once('close', () => this.#accepted.delete(connection));
 	}

@@ -100,6 +100,8 @@ export interface Connection {
 	readonly remote: string;
 	/** The other end can't be a replica: it has proven who it is, or comes where replicas don't. */
 	readonly isClientOnly?: boolean;
+	/** Of the subject of the certificate that the other end has shown; null if there isn't exactly one. Absent where nobody shows any. */
+	readonly commonName?: string | null | undefined;
 	/** Hands over slices to send, one behind the other, in one system call where possible. Their bytes must
 	 * not change before `done`, which is called once, also when the connection is lost first or closed
 	 * already; never from within this call. The array may be used again at once. */

@@ -4,6 +4,7 @@ import { loadUws } from '../gateway/uws.js';
 import type { BatchView, Replica, StateMachine } from '../index.js';
 import { openReplica } from '../index.js';
 import { KvMachine } from '../kv/machine.js';
+import { isPermission, type Permission } from '../replica/permission.js';
 import { announceGateway, GATEWAY_HELP, GATEWAY_OPTIONS, gatewayOptionsOf } from './gateway.js';
 import { LOG_HELP, LOG_OPTIONS, loggerOf } from './log.js';
 import {
@@ -31,6 +32,10 @@ Usage: millrace serve --id N --peers LIST --dir DIR [options]
                      os: it is in the memory of a majority's kernels
   --snapshot-every B a snapshot after so many bytes of log (268435456); what it stands for is dropped from the log
   --tls PREFIX       encrypted: PREFIX.crt and PREFIX.key, and ca.crt beside them; see millrace certs
+  --tls-client-role NAME=ROLE
+                     what the client whose certificate has this common name may do on this replica's port: read, write
+                     (also propose) or admin (everything); NAME * is all others, who are turned away without it. Again for
+                     each name. Without any all clients with a certificate may do everything
 ${GATEWAY_HELP}${LOG_HELP}  --profile          records the stages of the latest 8,192 batches, for the dashboard and GET /v1/profile
   --exit-with-stdin  end when stdin does: for a parent that wants to leave nothing behind
 
@@ -79,6 +84,7 @@ export function optionsOf(argv: readonly string[]) {
 		profile: { type: 'boolean', default: false },
 		'exit-with-stdin': { type: 'boolean', default: false },
 		tls: { type: 'string' },
+		'tls-client-role': { type: 'string', multiple: true, default: [] as string[] },
 		...GATEWAY_OPTIONS,
 		...LOG_OPTIONS,
 	} as const;
@@ -96,11 +102,31 @@ export function optionsOf(argv: readonly string[]) {
 		snapshotEveryBytes: snapshotEveryBytes(values),
 		join: values.join,
 		...tlsOption(values.tls),
+		...clientRolesOption(values['tls-client-role'], values.tls !== undefined),
 		gatewayOptions: gatewayOptionsOf(values),
 		logger: loggerOf(values, (line) => void process.stderr.write(line)),
 		isProfiled: values.profile,
 		withStdin: values['exit-with-stdin'],
 	};
+}
+
+/** `--tls-client-role NAME=ROLE`, as often as it was given. Errors: `BadOption`. */
+function clientRolesOption(given: readonly string[], isEncrypted: boolean) {
+	if (given.length === 0) return {};
+	if (!isEncrypted) throw new BadOption('--tls-client-role needs --tls');
+	const roles = new Map<string, Permission>();
+	for (const text of given) {
+		// A name may have signs of equality, a role has none.
+		const [, name, role = ''] = /^(.+)=(\w*)$/s.exec(text) ?? [];
+		if (name === undefined || !isPermission(role)) {
+			throw new BadOption(
+				`--tls-client-role is NAME=read, NAME=write or NAME=admin, not '${text}'`,
+			);
+		}
+		if (roles.has(name)) throw new BadOption(`--tls-client-role gives '${name}' two roles`);
+		roles.set(name, role);
+	}
+	return { clientRoles: Object.fromEntries(roles) };
 }
 
 export async function run(argv: readonly string[]): Promise<number> {

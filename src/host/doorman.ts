@@ -57,6 +57,10 @@ export class Doorman implements ConnectionHandler, Connection {
 		return this.#connection.isClientOnly === true;
 	}
 
+	get commonName(): string | null | undefined {
+		return this.#connection.commonName;
+	}
+
 	// ---- For the real connection
 
 	opened(): void {

@@ -6,6 +6,7 @@ import { type Greeting, type Hello, helloNumbers, Purpose, readHello } from '../
 import { Outbound } from '../transport/outbound.js';
 import { type StagedFrames, StagingReceiver } from '../transport/staging-receiver.js';
 import type { Versions } from '../transport/versions.js';
+import { withoutRole } from './client-roles.js';
 import type { Tell } from './events.js';
 import type { Permission } from './permission.js';
 
@@ -62,7 +63,7 @@ export interface Incoming {
 export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 	readonly #host: Host;
 	readonly #connection: Connection;
-	readonly #permission: Permission;
+	readonly #permission: Permission | null;
 	readonly #outbound: Outbound;
 	readonly #receiver: StagingReceiver;
 	#guest: Guest | null = null;
@@ -71,8 +72,8 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 	/** Ends a silence, then the wait for a goodbye to be sent. */
 	#timer: Timer | null = null;
 
-	/** `permission`: what it may do as a client. */
-	constructor(host: Host, connection: Connection, permission: Permission = 'admin') {
+	/** `permission`: what it may do as a client; null: it mustn't come as one. */
+	constructor(host: Host, connection: Connection, permission: Permission | null) {
 		this.#host = host;
 		this.#connection = connection;
 		this.#permission = permission;
@@ -139,12 +140,9 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 	}
 
 	#welcome(hello: Greeting): void {
-		const refusal = hello.purpose === Purpose.peer ? this.#refusal(hello) : null;
+		const refusal = hello.purpose === Purpose.peer ? this.#refusal(hello) : this.#clientRefusal();
 		if (refusal !== null) return this.close(refusal);
-		const { clients, connectionsMax } = this.#host;
-		if (hello.purpose === Purpose.client && clients.size >= connectionsMax) {
-			return this.close(`there are ${connectionsMax} clients already`);
-		}
+		const { clients } = this.#host;
 		this.#forget();
 		if (hello.purpose === Purpose.client) clients.add(this);
 		const { versions, cluster, group, id, life, recovery } = this.#host;
@@ -155,7 +153,13 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		this.#guest =
 			hello.purpose === Purpose.peer
 				? this.#host.welcomePeer(hello, this.#outbound, this)
-				: this.#host.welcomeClient(hello, this.#outbound, this, this.#permission);
+				: this.#host.welcomeClient(hello, this.#outbound, this, this.#permission!);
+	}
+
+	#clientRefusal(): string | null {
+		const { clients, connectionsMax } = this.#host;
+		if (this.#permission === null) return withoutRole(this.#connection);
+		return clients.size < connectionsMax ? null : `there are ${connectionsMax} clients already`;
 	}
 
 	#refusal(hello: Greeting): string | null {

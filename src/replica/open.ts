@@ -381,7 +381,11 @@ function listen(parts: ReplicaParts, replica: Replica): Promise<Listener> {
 	};
 	parts.sideDoor = openSideDoor(replica, host);
 	const address = settings.addresses.get(settings.id)!;
-	return doors.network.listen(address, (connection) => new Accepted(host, connection));
+	const { clientRoles } = settings;
+	return doors.network.listen(
+		address,
+		(connection) => new Accepted(host, connection, clientRoles.permissionOf(connection)),
+	);
 }
 
 /** A replica that listens: it has nothing to say on this connection after its hello. */

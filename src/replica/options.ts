@@ -2,6 +2,7 @@ import { BadOption } from '../errors.js';
 import type { Address } from '../io.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { VERSIONS, type Versions } from '../transport/versions.js';
+import { ClientRoles } from './client-roles.js';
 import type { ReplicaOptions } from './types.js';
 
 const ID_MAX = 0xffff_ffff;
@@ -32,6 +33,7 @@ export interface Settings {
 	readonly versions: Versions;
 	/** It shares its doors with other groups: who is silent they know, and an idle group may rest. */
 	readonly isHosted: boolean;
+	readonly clientRoles: ClientRoles;
 }
 
 /** Reads `host:port`, `[v6]:port`. Errors: `BadOption`. */
@@ -113,6 +115,11 @@ export function settingsOf(options: ReplicaOptions, versions = VERSIONS): Settin
 		slowFlushMs: positive('slowFlushMs', options.slowFlushMs, SLOW_FLUSH_MS),
 		versions,
 		isHosted: false,
+		// Of other doors nobody knows here what they ask for: each of their connections says.
+		clientRoles: new ClientRoles(
+			options.clientRoles,
+			options.tls !== undefined || options.doors !== undefined,
+		),
 	};
 }
 

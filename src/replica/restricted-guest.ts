@@ -7,7 +7,7 @@ import type { ClientService } from './client-service.js';
 import { allows, type Permission } from './permission.js';
 
 function lacks(permission: Permission): Forbidden {
-	return new Forbidden(`this needs a token for '${permission}'`);
+	return new Forbidden(`this needs a token or a role for '${permission}'`);
 }
 
 /** A client that may not do everything. What it may not do is refused, and nothing is looked at but its kind. */

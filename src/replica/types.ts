@@ -5,8 +5,9 @@ import type { Limits } from '../limits.js';
 import type { Latency } from '../profile/vitals.js';
 import type { LogOption } from './chronicle.js';
 import type { Member, MemberChange, Members } from './members.js';
+import type { Permission } from './permission.js';
 
-export type { Latency, Member, MemberChange, Members };
+export type { Latency, Member, MemberChange, Members, Permission };
 
 /**
  * What is replicated. Every replica applies the same entries in the same order; it must do the same with them:
@@ -109,6 +110,10 @@ export interface ReplicaOptions {
 	readonly slowFlushMs?: number;
 	/** Every connection is encrypted, and both ends show a certificate. Default: none is. */
 	readonly tls?: TlsFiles;
+	/** What clients may do here, by the common name in their certificate, such as `{ 'client-app': 'write', '*': 'read' }`, where `*` are
+	 * all others; without it others are turned away. Binds certificates with `OU=client`: whoever has another one could come as a
+	 * replica too. It is each replica's own; needs `tls`. Default: all clients may do everything. */
+	readonly clientRoles?: Readonly<Record<string, Permission>>;
 	/** Default: Node's own files, sockets, clock. */
 	readonly doors?: Doors;
 }

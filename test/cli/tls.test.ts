@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TlsNetwork } from '../../native-free-io/index.js';
 import { tlsOption } from '../../src/cli/options.js';
+import { optionsOf as serveOptions } from '../../src/cli/serve.js';
 import { parseAddress } from '../../src/client/address.js';
+import { BadOption } from '../../src/errors.js';
 import { MessageFrameKind } from '../../src/format/message.js';
 import { clusterNumber, PROTOCOL_VERSION, Purpose } from '../../src/transport/hello.js';
 import { Recorder } from '../contract/network-recorder.js';
@@ -24,12 +26,16 @@ beforeAll(async () => {
 	peers = Object.entries(addresses)
 		.map(([id, address]) => `${id}=${address}`)
 		.join(',');
-	const made = await millrace(['certs', '--dir', certs, '--peers', peers, '--client', 'app']);
+	const names = ['--client', 'app', '--client', 'reader', '--client', 'stranger'];
+	const made = await millrace(['certs', '--dir', certs, '--peers', peers, ...names]);
 	expect(made).toMatchObject({ code: 0, stderr: '' });
 	for (const id of [1, 2, 3]) {
 		const where = ['--peers', peers, '--dir', join(directory, `${id}`)];
 		const tls = ['--tls', join(certs, `replica-${id}`)];
-		const args = [MAIN, 'serve', '--id', `${id}`, ...where, ...tls];
+		const roles = ['client-app=write', 'client-reader=read'].flatMap((role) => [
+			...['--tls-client-role', role],
+		]);
+		const args = [MAIN, 'serve', '--id', `${id}`, ...where, ...tls, ...roles];
 		processes.push(spawn(process.execPath, args, { stdio: 'ignore' }));
 	}
 });
@@ -51,6 +57,32 @@ test('replicas and clients with certificates talk to each other, and to nobody w
 	expect(again).toMatchObject({ code: 2, stderr: expect.stringMatching(/is there already/) });
 	const none = await millrace(['append', '--peers', peers, '--tls', join(certs, 'nobody')]);
 	expect(none).toMatchObject({ code: 2, stderr: expect.stringMatching(/can't be used: ENOENT/) });
+});
+
+test('--tls-client-role says what a client may do', async () => {
+	const as = (name: string) => ['--peers', peers, '--tls', join(certs, name), '--timeout', '5'];
+	const appended = await millrace(['append', ...as('client-reader')], 'no\n');
+	expect(appended).toMatchObject({ code: 1, stderr: expect.stringMatching(/a role for 'write'/) });
+	expect(await millrace(['tail', ...as('client-reader')])).toMatchObject({ code: 0 });
+	const turnedAway = await millrace(['status', ...as('client-stranger')]);
+	expect(turnedAway.stdout + turnedAway.stderr).toMatch(/"client-stranger" has no role here/);
+	const transferred = await millrace(['transfer', ...as('client-app')]);
+	expect(transferred).toMatchObject({ code: 1, stderr: expect.stringMatching(/'admin'/) });
+});
+
+test.each([
+	[['--tls-client-role', 'app=read'], /--tls-client-role needs --tls/],
+	[['--tls', 'x', '--tls-client-role', 'app'], /is NAME=read, NAME=write or NAME=admin, not 'app'/],
+	[['--tls', 'x', '--tls-client-role', '=read'], /not '=read'/],
+	[['--tls', 'x', '--tls-client-role', 'app=all'], /not 'app=all'/],
+	[
+		['--tls', 'x', '--tls-client-role', 'a=b=read', '--tls-client-role', 'a=b=write'],
+		/gives 'a=b' two roles/,
+	],
+])('serve %j is refused', (args, words) => {
+	const where = ['--id', '1', '--peers', '1=127.0.0.1:1', '--dir', 'nowhere'];
+	expect(() => serveOptions([...where, ...args])).toThrow(BadOption);
+	expect(() => serveOptions([...where, ...args])).toThrow(words);
 });
 
 test('rule 31: a client’s certificate makes nobody a replica', async () => {

@@ -71,7 +71,7 @@ async function runAcceptor(stream: Uint8Array, dice: Dice): Promise<string> {
 		tell: (line) => lines.push(line),
 	};
 	const connection = new FakeConnection();
-	connection.handler = new Accepted(host, connection);
+	connection.handler = new Accepted(host, connection, 'admin');
 	connection.handler.opened();
 	connection.isHeld = dice.chance(0.2);
 	const work = () => backend.work();

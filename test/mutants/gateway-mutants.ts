@@ -1,5 +1,7 @@
 import { type Mutant, mutant, tests } from './mutant.js';
 
+const ROLES = 'src/replica/client-roles.ts';
+const ROLES_TEST = 'test/replica/client-roles.test.ts';
 const SOCKETS = 'test/gateway/sockets.test.ts';
 const LIMITS = 'test/gateway/socket-limits.test.ts';
 const STAGING = 'test/transport/staging-receiver.test.ts';
@@ -41,7 +43,7 @@ export const gatewayMutants: readonly Mutant[] = [
 		CONNECTION,
 		'readonly isClientOnly = true;',
 		'readonly isClientOnly = false;',
-		tests(SOCKETS, /a replica’s hello/),
+		tests(SOCKETS, /a replica’s hello/, 'a replica’s hello'),
 	),
 	mutant(
 		'readers-propose',
@@ -49,7 +51,8 @@ export const gatewayMutants: readonly Mutant[] = [
 		GUEST,
 		"if (allows(this.#held, 'write')) return",
 		'if (this.#held !== null) return',
-		tests(SOCKETS, ALLOWED),
+		tests(SOCKETS, ALLOWED, 'what the token allows'),
+		tests(ROLES_TEST, /nothing that it proposes is in the log/),
 	),
 	mutant(
 		'everybody-is-admin',
@@ -57,7 +60,32 @@ export const gatewayMutants: readonly Mutant[] = [
 		'src/replica/open.ts',
 		"if (permission === 'admin') return service;",
 		'if (permission !== null) return service;',
-		tests(SOCKETS, ALLOWED),
+		tests(SOCKETS, ALLOWED, 'what the token allows'),
+		tests(ROLES_TEST, /nothing that it proposes is in the log/),
+	),
+	mutant(
+		'clients-without-a-role-read',
+		31,
+		ROLES,
+		'this.#roles.get(OTHERS) ?? null',
+		"this.#roles.get(OTHERS) ?? 'read'",
+		tests(ROLES_TEST, /is turned away with/),
+	),
+	mutant(
+		'roles-without-proof',
+		31,
+		ROLES,
+		'if (commonName === undefined) return null;',
+		'',
+		tests(ROLES_TEST, /asks nobody for a certificate/),
+	),
+	mutant(
+		'the-first-of-two-names-counts',
+		31,
+		'native-free-io/tls-network.ts',
+		"commonName: typeof CN === 'string' ? CN : null",
+		'commonName: ([CN].flat()[0] as string | undefined) ?? null',
+		tests(ROLES_TEST, /two names, of which one has a role/),
 	),
 	mutant(
 		'lent-bytes-overtake',

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,19 @@ export class TestCertificates {
 			...(peers === '' ? [] : ['--peers', peers]),
 			...clients.flatMap((name) => ['--client', name]),
 		]);
+	}
+
+	/** One of any subject (`/OU=client/CN=x`), as an authority may be talked into it. */
+	sign(authority: string, name: string, subject: string): TlsFiles {
+		const files = this.files(authority, name);
+		const request = join(this.#directory, `${name}.request`);
+		const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-utf8'];
+		const made = ['-keyout', files.keyFile, '-out', request, '-subj', subject];
+		execFileSync('openssl', ['req', ...key, ...made], { stdio: 'pipe' });
+		const ours = ['-CA', files.authorityFile, '-CAkey', this.prefix(authority, 'ca.key')];
+		const signed = ['-CAcreateserial', '-in', request, '-out', files.certificateFile];
+		execFileSync('openssl', ['x509', '-req', ...ours, ...signed, '-days', '2'], { stdio: 'pipe' });
+		return files;
 	}
 
 	files(authority: string, name: string): TlsFiles {

@@ -33,8 +33,8 @@ export const replicaMutants: readonly Mutant[] = [
 		'clients-pass-for-replicas',
 		31,
 		'native-free-io/tls-network.ts',
-		'new AcceptedConnection(socket, accept, isClient)',
-		'new AcceptedConnection(socket, accept, false && isClient)',
+		'[OU].flat().includes(CLIENT_UNIT)',
+		'false && CLIENT_UNIT === OU',
 		tests('test/native-free-io/tls.test.ts', /holder is no replica/),
 	),
 	// ---- The order of an output

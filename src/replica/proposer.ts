@@ -43,11 +43,15 @@ export class Proposer {
 	readonly #room = new RoomQueue();
 	/** Bytes of callers' entries that wait for room. */
 	#waitingBytes = 0;
+	/** What many are told at once is one error: with its stack it takes longer to make than all else that is done for them. */
+	#notLeader = new NotLeader(0);
+	readonly #tooManyWait: Busy;
 
 	constructor(parts: ReplicaParts, stopped: () => Stopped | null, mayWait: () => boolean) {
 		this.#parts = parts;
 		this.#stopped = stopped;
 		this.#mayWait = mayWait;
+		this.#tooManyWait = new Busy('what waits for room', parts.settings.limits.waitingBytesMax);
 	}
 
 	/** See `Replica.propose`. */
@@ -165,9 +169,7 @@ export class Proposer {
 
 	#waitForRoom(bytes: number, retry: () => void): void {
 		const { waitingBytesMax } = this.#parts.settings.limits;
-		if (this.#waitingBytes + bytes > waitingBytesMax) {
-			throw new Busy('what waits for room', waitingBytesMax);
-		}
+		if (this.#waitingBytes + bytes > waitingBytesMax) throw this.#tooManyWait;
 		this.#waitingBytes += bytes;
 		this.whenRoom(() => {
 			this.#waitingBytes -= bytes;
@@ -182,7 +184,10 @@ export class Proposer {
 	requireLeader(): void {
 		const stopped = this.#stopped();
 		if (stopped !== null) throw stopped;
-		if (!this.#parts.loop.isLeader) throw new NotLeader(this.#parts.raft.leader);
+		if (this.#parts.loop.isLeader) return;
+		const { leader } = this.#parts.raft;
+		if (this.#notLeader.leader !== leader) this.#notLeader = new NotLeader(leader);
+		throw this.#notLeader;
 	}
 
 	#requireSpace(): void {

@@ -76,6 +76,9 @@ export class Proposals {
 	#inLog: ProposedFrame[] = [];
 	#inLogHead = 0;
 	#bytes = 0;
+	/** Made once: who proposes more than there is room for is told so very often. */
+	readonly #isFull: Busy;
+	readonly #hasNoMemory: Busy;
 
 	constructor(pool: SlabPool, limits: Limits, group: number, probe = new Probe()) {
 		this.#pool = pool;
@@ -83,6 +86,8 @@ export class Proposals {
 		this.#probe = probe;
 		this.#label = { group, session: 0, sequence: 0, kind: BatchKind.entries };
 		this.#writer = new BatchWriter(limits.batchEntriesMax);
+		this.#isFull = new Busy('what is proposed and not yet applied', limits.uncommittedBytesMax);
+		this.#hasNoMemory = new Busy('memory for frames', pool.slabBytes * pool.slabsMax);
 	}
 
 	/** Bytes that count against the limit. */
@@ -114,7 +119,7 @@ export class Proposals {
 
 	#write(entry: Uint8Array): void {
 		if (!this.#writer.fits(entry.length, 1)) this.#begin(entry.length, 1);
-		else if (this.#isOverLimit(entry.length)) throw this.#busy();
+		else if (this.#isOverLimit(entry.length)) throw this.#isFull;
 		this.#writer.add(entry);
 	}
 
@@ -127,7 +132,7 @@ export class Proposals {
 	addPacked(packed: PackedEntries, waiter: Waiter): void {
 		const { payload, ends } = packed;
 		if (!this.#writer.fits(payload.length, ends.length)) this.#begin(payload.length, ends.length);
-		else if (this.#isOverLimit(payload.length)) throw this.#busy();
+		else if (this.#isOverLimit(payload.length)) throw this.#isFull;
 		this.#writer.addPacked(packed);
 		this.#push(waiter);
 	}
@@ -135,14 +140,14 @@ export class Proposals {
 	/** Takes entries, `bytes` altogether, that become neighbours in one batch. Errors: `TooLarge`, `Busy`. */
 	addBatch(entries: readonly Uint8Array[], bytes: number, waiter: Waiter): void {
 		if (!this.#writer.fits(bytes, entries.length)) this.#begin(bytes, entries.length);
-		else if (this.#isOverLimit(bytes)) throw this.#busy();
+		else if (this.#isOverLimit(bytes)) throw this.#isFull;
 		for (const entry of entries) this.#writer.add(entry);
 		this.#push(waiter);
 	}
 
 	/** Takes a finished frame, validated, of a remote producer: copied once, as a whole. Errors: `Busy`. */
 	addFrame(memory: Memory, offset: number, length: number, waiter: Waiter): void {
-		if (this.#isOverLimit(length)) throw this.#busy();
+		if (this.#isOverLimit(length)) throw this.#isFull;
 		this.#finish();
 		this.#makeFree(length);
 		const slab = this.#slab!;
@@ -274,10 +279,6 @@ export class Proposals {
 		return this.bytes + bytes > this.#limits.uncommittedBytesMax;
 	}
 
-	#busy(): Busy {
-		return new Busy('what is proposed and not yet applied', this.#limits.uncommittedBytesMax);
-	}
-
 	/** Begins a batch in which this much has room. */
 	#begin(bytes: number, count: number): void {
 		if (bytes > this.#limits.entryBytesMax) {
@@ -290,7 +291,7 @@ export class Proposals {
 		// Nobody takes a longer frame: a follower would refuse it for ever, and with it all that follows.
 		const frameBytesMax = this.#pool.slabBytes / 2;
 		if (length > frameBytesMax) throw new TooLarge('the frame of a batch', length, frameBytesMax);
-		if (this.#isOverLimit(length)) throw this.#busy();
+		if (this.#isOverLimit(length)) throw this.#isFull;
 		this.#finish();
 		this.#makeFree(length);
 		this.#acceptedAt = this.#now();
@@ -337,7 +338,7 @@ export class Proposals {
 		if (this.#slab !== null && this.#slab.size - this.#free >= length) return;
 		const next = this.#pool.acquire();
 		if (next === null) {
-			throw new Busy('memory for frames', this.#pool.slabBytes * this.#pool.slabsMax);
+			throw this.#hasNoMemory;
 		}
 		const last = this.#slab;
 		this.#slab = next;

@@ -153,8 +153,8 @@ export const replicaMutants: readonly Mutant[] = [
 		'stopped-and-takes-more',
 		22,
 		PROPOSER,
-		'if (stopped !== null) throw stopped;\n\t\tif (!this.#parts.loop.isLeader)',
-		'if (!this.#parts.loop.isLeader)',
+		'if (stopped !== null) throw stopped;\n\t\tif (this.#parts.loop.isLeader)',
+		'if (this.#parts.loop.isLeader)',
 		tests(SAFETY, /^rule 22:/, 'rule 22'),
 	),
 	mutant(
@@ -250,8 +250,8 @@ export const replicaMutants: readonly Mutant[] = [
 		'waiting-without-limit',
 		30,
 		PROPOSER,
-		'if (this.#waitingBytes + bytes > waitingBytesMax) {',
-		'if (bytes < 0) {',
+		'if (this.#waitingBytes + bytes > waitingBytesMax) throw this.#tooManyWait;',
+		'if (bytes < 0) throw this.#tooManyWait;',
 		tests(PROPOSE, /what waits is bounded too/, 'what waits is bounded too'),
 	),
 	mutant(

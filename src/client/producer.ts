@@ -69,14 +69,14 @@ export class Producer implements LeaderUser {
 	}
 
 	get isWaiting(): boolean {
-		return this.#unacknowledged > 0 || this.#gatherer.openBytes > 0 || this.#waits > 0;
+		return this.#unacknowledged() > 0 || this.#gatherer.openBytes > 0 || this.#waits() > 0;
 	}
 
-	get #unacknowledged(): number {
+	#unacknowledged(): number {
 		return this.#frames.length - this.#head;
 	}
 
-	get #waits(): number {
+	#waits(): number {
 		return this.#waiting.length - this.#waitingHead;
 	}
 
@@ -85,7 +85,7 @@ export class Producer implements LeaderUser {
 		if (this.#isClosed) throw new Stopped('the client is closed');
 		checkSize(call);
 		if (!this.isWaiting) this.#progressAt = this.#environment.clock.now();
-		if (this.#waits > 0 || !this.#take(call)) this.#wait(call);
+		if (this.#waits() > 0 || !this.#take(call)) this.#wait(call);
 		this.#armTurn();
 	}
 
@@ -133,8 +133,8 @@ export class Producer implements LeaderUser {
 
 	/** Brings everything as far as it can go. */
 	#pump(): void {
-		while (this.#waits > 0 && this.#take(this.#waiting[this.#waitingHead]!)) this.#taken();
-		const isEager = this.#unacknowledged < EAGER_FRAMES;
+		while (this.#waits() > 0 && this.#take(this.#waiting[this.#waitingHead]!)) this.#taken();
+		const isEager = this.#unacknowledged() < EAGER_FRAMES;
 		if (isEager || this.#gatherer.openBytes >= WORTH_SENDING_BYTES) this.#seal();
 		this.#send();
 		if (this.isWaiting) this.#finder.need();
@@ -151,7 +151,7 @@ export class Producer implements LeaderUser {
 	/** Makes a frame of the open batch. @returns false if that must wait: for a session, or until some are acknowledged */
 	#seal(): boolean {
 		if (this.#gatherer.openBytes === 0) return true;
-		const waits = this.#unacknowledged;
+		const waits = this.#unacknowledged();
 		if (waits === 0 && this.#session.isStale) this.#leaveSession();
 		if (this.#session.isMissing || waits === BATCH_WAITS_MAX) return false;
 		const { number, isWanted } = this.#session;

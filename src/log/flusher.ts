@@ -200,28 +200,28 @@ export class Flusher {
 		});
 	}
 
-	get #isHardStateDirty(): boolean {
+	#isHardStateDirty(): boolean {
 		return this.#term !== this.#savedTerm || this.#vote !== this.#savedVote;
 	}
 
 	#pump(): void {
-		if (this.#pending.count > 0 || this.#isHardStateDirty || this.#reset === 'wanted') {
+		if (this.#pending.count > 0 || this.#isHardStateDirty() || this.#reset === 'wanted') {
 			return this.#next();
 		}
 		this.#state = 'idle';
 		if (this.#onStopped === null) this.#sealSoon();
-		else if (this.#needsSeal) this.#next();
+		else if (this.#needsSeal()) this.#next();
 		else this.#stop();
 	}
 
 	/** Where writes reach the disk in any order, one behind another proves nothing. */
-	get #needsSeal(): boolean {
+	#needsSeal(): boolean {
 		return !this.#isSealed && this.#options.durability === 'sync';
 	}
 
 	/** One timer for many flushes: while they go on, it is neither cancelled nor set anew for each. */
 	#sealSoon(): void {
-		if (!this.#needsSeal || this.#sealTimer !== null) return;
+		if (!this.#needsSeal() || this.#sealTimer !== null) return;
 		const { flushes } = this;
 		this.#sealTimer = this.#options.clock.after(SEAL_AFTER_MS, () => {
 			this.#sealTimer = null;
@@ -293,7 +293,7 @@ export class Flusher {
 		this.#writeMark();
 		const position = this.#position;
 		const isReset = this.#reset === 'writing';
-		this.#isSealed = this.#flushBatches === 0 && !this.#isHardStateDirty && !isReset;
+		this.#isSealed = this.#flushBatches === 0 && !this.#isHardStateDirty() && !isReset;
 		this.#state = 'writing';
 		const term = this.#term;
 		const vote = this.#vote;

@@ -31,8 +31,8 @@ export class Log {
 	readonly #index: LogIndex;
 	readonly #flusher: Flusher;
 	readonly #reader: LogReader;
-	/** Behind everything handed over, durable or not. */
-	#end: LogPosition;
+	/** Behind everything handed over, durable or not. Nobody else has this object: it changes in place. */
+	readonly #end = { index: 0, term: 0, checksum: 0 };
 	#base: LogPosition;
 	#closing: Promise<void> | null = null;
 
@@ -56,7 +56,7 @@ export class Log {
 		this.#index = files.index;
 		this.recovered = files.recovered;
 		this.#base = files.recovered.base;
-		this.#end = files.recovered.end;
+		this.#endAt(files.recovered.end);
 		this.#flusher = new Flusher(options, store, files, {
 			onPersisted: events.onPersisted,
 			onSlowFlush: events.onSlowFlush ?? (() => {}),
@@ -74,7 +74,7 @@ export class Log {
 
 	/** Where the next batch goes: its index is `end.index + 1`, its parent `end.checksum`. */
 	get end(): LogPosition {
-		return this.#end;
+		return { ...this.#end };
 	}
 
 	/** Everything up to here was dropped. */
@@ -107,11 +107,15 @@ export class Log {
 		assert(batchParent(slab, offset) === this.#end.checksum, 'a batch names the one before');
 		assert(batchTerm(slab, offset) >= this.#end.term, 'terms never go back along the log');
 		this.#flusher.append(slab, offset, length, epoch);
-		this.#end = {
-			index: batchLastIndex(slab, offset),
-			term: batchTerm(slab, offset),
-			checksum: batchHeaderChecksum(slab, offset),
-		};
+		this.#end.index = batchLastIndex(slab, offset);
+		this.#end.term = batchTerm(slab, offset);
+		this.#end.checksum = batchHeaderChecksum(slab, offset);
+	}
+
+	#endAt({ index, term, checksum }: LogPosition): void {
+		this.#end.index = index;
+		this.#end.term = term;
+		this.#end.checksum = checksum;
 	}
 
 	/** Cuts everything behind `to`. An append follows in the same step. */
@@ -120,7 +124,7 @@ export class Log {
 		assert(to.index <= this.#end.index, 'the log is cut where it is');
 		this.#store.truncate(to.index);
 		this.#flusher.truncate(to);
-		this.#end = to;
+		this.#endAt(to);
 	}
 
 	/**
@@ -131,7 +135,8 @@ export class Log {
 	reset(to: LogPosition): void {
 		assert(to.index > this.#base.index, 'the log begins anew further on');
 		this.#flusher.reset(to);
-		this.#base = this.#end = to;
+		this.#base = to;
+		this.#endAt(to);
 	}
 
 	/** `onPersisted` tells when it is durable. */
@@ -146,6 +151,11 @@ export class Log {
 	/** Reads durable batches back; see `LogReader.read`. */
 	read(index: number, lastIndex: number, memory: Memory, bytesMax: number): Promise<ReadRun> {
 		return this.#reader.read(index, lastIndex, memory, bytesMax);
+	}
+
+	/** Whether there is more than `retainBytes`, in whole segments. */
+	hasBeyond(retainBytes: number): boolean {
+		return this.#store.hasBeyond(retainBytes);
 	}
 
 	/**

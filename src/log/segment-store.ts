@@ -72,6 +72,11 @@ export class SegmentStore {
 		return this.live.length * this.#options.limits.segmentBytes;
 	}
 
+	/** Whether so much is kept without the oldest segment. */
+	hasBeyond(retainBytes: number): boolean {
+		return (this.live.length - 1) * this.#options.limits.segmentBytes >= retainBytes;
+	}
+
 	/** Bytes of the files that wait for the log to go on in, or for being removed. */
 	get spareBytes(): number {
 		return (this.#ahead.length + this.#dropped.length) * this.#options.limits.segmentBytes;

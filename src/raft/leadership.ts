@@ -98,7 +98,7 @@ export class Leadership {
 		this.transfer.tick(now);
 		if (now < this.#heartbeatAt) return false;
 		// A lease lives on rounds, whether anybody reads or not.
-		if (this.#mayLease) this.#reads.join();
+		if (this.#mayLease()) this.#reads.join();
 		if (!this.#startReads(now)) this.#heartbeat(now);
 		this.#prefer(now);
 		return true;
@@ -192,12 +192,12 @@ export class Leadership {
 	/** What a read that begins now must see, if a lease says so; else -1. It comes from rounds, and there are none before the
 	 * term's first commit. */
 	leasedIndex(now: number): number {
-		return this.#mayLease && this.#lease?.holds(now) === true ? this.#log.committed : -1;
+		return this.#mayLease() && this.#lease?.holds(now) === true ? this.#log.committed : -1;
 	}
 
 	/** Who told another replica to stand can't rely on what voters promised, for the rest of its term: they vote for that
 	 * one all the same, and what it was told may be on its way for long. */
-	get #mayLease(): boolean {
+	#mayLease(): boolean {
 		return this.#lease !== null && !this.transfer.hasTold;
 	}
 
@@ -337,13 +337,13 @@ export class Leadership {
 
 	/** Until an entry of this term is committed, the commit index may be behind that of the leader before
 	 * (§8): reads wait for it. */
-	get #hasCommitted(): boolean {
+	#hasCommitted(): boolean {
 		return this.#log.termAt(this.#log.committed) === this.#term;
 	}
 
 	/** False if no round begins: nobody wants one, or one is under way. */
 	#startReads(now: number): boolean {
-		if (!this.#hasCommitted || !this.#reads.start(this.#log.committed)) return false;
+		if (!this.#hasCommitted() || !this.#reads.start(this.#log.committed)) return false;
 		this.#lease?.roundBegan(now);
 		this.#heartbeat(now);
 		this.#confirmReads(now);

@@ -4,7 +4,6 @@ import type { Configuration } from './configuration.js';
 import { Following } from './following.js';
 import { HardState } from './hard-state.js';
 import { isHeard } from './hearing.js';
-import type { Leadership } from './leadership.js';
 import { Log } from './log.js';
 import { Outbox } from './outbox.js';
 import { Probation } from './probation.js';
@@ -126,10 +125,6 @@ export class Raft {
 		return this.#log.termAt(index);
 	}
 
-	get #leadership(): Leadership | null {
-		return this.#roles.leadership;
-	}
-
 	/** In force: the last one in the log. Another object whenever it is another one. */
 	get configuration(): Configuration {
 		return this.#log.configurations.current;
@@ -137,7 +132,7 @@ export class Raft {
 
 	/** Does it lead, with nothing of an earlier change pending, and is an entry of its term committed? */
 	get mayConfigure(): boolean {
-		return this.#leadership?.mayConfigure ?? false;
+		return this.#roles.leadership?.mayConfigure ?? false;
 	}
 
 	/** Null for a voter. Else whom this replica still waits for; nobody once it only has to catch up. */
@@ -148,17 +143,17 @@ export class Raft {
 	/** The next index to send to `peer`. 0: not now, because this replica doesn't lead, the peer has
 	 * everything, its window is full, its probe is unanswered, or it needs a snapshot. */
 	sendFrom(peer: number): number {
-		return this.#leadership === null ? 0 : this.#leadership.sendFrom(peer);
+		return this.#roles.leadership === null ? 0 : this.#roles.leadership.sendFrom(peer);
 	}
 
 	/** Bytes left in the peer's window. While any are, one batch may be sent even if it is larger. */
 	sendBytesMax(peer: number): number {
-		return this.#leadership?.peer(peer)?.bytesLeft ?? 0;
+		return this.#roles.leadership?.peer(peer)?.bytesLeft ?? 0;
 	}
 
 	/** Were the entries that `peer` needs next dropped from the log? */
 	needsSnapshot(peer: number): boolean {
-		return this.#leadership?.needsSnapshot(peer) ?? false;
+		return this.#roles.leadership?.needsSnapshot(peer) ?? false;
 	}
 
 	/** Nothing happens here before something happens: ticks may be left out. */
@@ -168,17 +163,17 @@ export class Raft {
 
 	/** How far handing over has come, as a live view; null unless this replica leads. */
 	get transfer(): Transfer | null {
-		return this.#leadership === null ? null : this.#leadership.transfer;
+		return this.#roles.leadership === null ? null : this.#roles.leadership.transfer;
 	}
 
 	/** Up to where the log must be applied for a read at `now`, if this replica leads and its lease holds; else -1. */
 	leasedIndex(now: number): number {
-		return this.#leadership?.leasedIndex(Math.floor(now)) ?? -1;
+		return this.#roles.leadership?.leasedIndex(Math.floor(now)) ?? -1;
 	}
 
 	/** How far a peer is, as a live view; null unless this replica leads and sends to `peer`. */
 	progress(peer: number): PeerProgress | null {
-		return this.#leadership?.peer(peer) ?? null;
+		return this.#roles.leadership?.peer(peer) ?? null;
 	}
 
 	/** Takes one input; `output` says what must happen now (see there). */
@@ -191,10 +186,11 @@ export class Raft {
 		this.#outbox.open(output);
 		if (this.#rest !== null) this.#rest.before(input);
 		this.#dispatch(input, output);
-		if (this.#leadership?.leaves(this.#timeouts.now)) this.#roles.becomeFollower(this.term, 0);
+		if (this.#roles.leadership?.leaves(this.#timeouts.now))
+			this.#roles.becomeFollower(this.term, 0);
 		if (this.#probation?.ends(this.#following.reached)) output.probationOver = true;
 		output.configurationChanged = configuration !== this.configuration;
-		output.mustLeaveJoint = this.#leadership?.mustLeaveJoint ?? false;
+		output.mustLeaveJoint = this.#roles.leadership?.mustLeaveJoint ?? false;
 		output.saveHardState = this.#hardState.takeChanged();
 		this.#outbox.report(this);
 		output.roleChanged = role !== this.role || leader !== this.leader || term !== this.term;
@@ -204,9 +200,9 @@ export class Raft {
 	invariants(): void {
 		this.#log.invariants();
 		assert(this.#log.lastTerm <= this.term, 'no entry is newer than the term');
-		assertRole(this, this.#id, this.#leadership, this.#roles.votes, this.#hardState.isSaved);
+		assertRole(this, this.#id, this.#roles.leadership, this.#roles.votes, this.#hardState.isSaved);
 		this.#following.invariants(this.role === Role.follower && this.leader !== 0);
-		this.#leadership?.invariants();
+		this.#roles.leadership?.invariants();
 		this.#rest?.invariants();
 	}
 
@@ -228,7 +224,7 @@ export class Raft {
 				this.#log.compact(input.index);
 				break;
 			case InputKind.installed:
-				if (this.#leadership === null) this.#following.install(input, this.leader);
+				if (this.#roles.leadership === null) this.#following.install(input, this.leader);
 				break;
 			case InputKind.admitted:
 				this.#probation = this.#following.admitted();
@@ -240,7 +236,7 @@ export class Raft {
 				output.refused = !this.#transfer(input.peer);
 				break;
 			default:
-				if (this.#leadership !== null) this.#leadership.step(input, this.#timeouts.now);
+				if (this.#roles.leadership !== null) this.#roles.leadership.step(input, this.#timeouts.now);
 				else if (input.kind !== InputKind.read) output.refused = true;
 				else this.#questions.read(input.mayLease, this.#timeouts.now, this.leader);
 		}
@@ -251,29 +247,29 @@ export class Raft {
 	#tick(): void {
 		if (this.isResting) return;
 		const mayJudge = this.#timeouts.tick();
-		if (mayJudge && this.#mustStepDown) this.#roles.becomeFollower(this.term, 0);
+		if (mayJudge && this.#mustStepDown()) this.#roles.becomeFollower(this.term, 0);
 		if (this.#probation !== null) this.#probation.tick(this.#timeouts.now, this.leader);
-		else if (this.#leadership !== null) this.#leads();
+		else if (this.#roles.leadership !== null) this.#leads();
 		else if (mayJudge && this.#timeouts.isElectionDue) this.#roles.campaign();
 		this.#questions.tick(this.#timeouts.now, this.leader);
 	}
 
 	#leads(): void {
-		const hasBeaten = this.#leadership!.tick(this.#timeouts.now);
+		const hasBeaten = this.#roles.leadership!.tick(this.#timeouts.now);
 		if (hasBeaten && this.#rest !== null) this.#rest.invite();
 	}
 
 	/** Check-quorum: a leader that can't hear a majority may have been replaced. And one whose disk is
 	 * stuck must go, although its followers could carry it for ever. */
-	get #mustStepDown(): boolean {
-		if (this.#leadership === null) return false;
-		const contactAt = this.#leadership.contactAt(this.#timeouts.now);
+	#mustStepDown(): boolean {
+		if (this.#roles.leadership === null) return false;
+		const contactAt = this.#roles.leadership.contactAt(this.#timeouts.now);
 		return this.#timeouts.isSilentSince(contactAt) || this.#timeouts.isDiskStalled;
 	}
 
 	/** Was a leader heard from so recently that nobody should want another? With leases that is a promise, which the end
 	 * of that leader's term doesn't end. */
-	get #hasLiveLeader(): boolean {
+	#hasLiveLeader(): boolean {
 		if (this.role === Role.leader) return true;
 		const isBound = this.leader !== 0 || this.#options.leaseDriftMax !== null;
 		return isBound && !this.#timeouts.isSilentSince(this.#following.contactAt);
@@ -283,7 +279,7 @@ export class Raft {
 		const before = this.#log.persisted;
 		if (!this.#log.persist(index, epoch)) return;
 		this.#timeouts.diskProgressed();
-		if (this.#leadership !== null) this.#leadership.advanceCommit(this.#timeouts.now);
+		if (this.#roles.leadership !== null) this.#roles.leadership.advanceCommit(this.#timeouts.now);
 		else if (this.leader !== 0) this.#following.persisted(before, this.leader);
 	}
 
@@ -301,7 +297,7 @@ export class Raft {
 		const { message } = input;
 		if (!isHeard(message, this.#options, this)) return;
 		if (message.kind === MessageKind.standing)
-			this.#ballot.answer(message, this.#probation, this.#leadership);
+			this.#ballot.answer(message, this.#probation, this.#roles.leadership);
 		else if (message.kind === MessageKind.standingResponse) this.#onStanding(message);
 		else if (this.#probation?.isAsking) return;
 		else if (message.kind === MessageKind.preVote) this.#onPreVote(message);
@@ -321,7 +317,7 @@ export class Raft {
 	#enterTermOf(message: Message): boolean {
 		if (message.term === this.term) return true;
 		const isVote = message.kind === MessageKind.vote && message.context !== BY_TRANSFER;
-		if (isVote && this.#hasLiveLeader) return false;
+		if (isVote && this.#hasLiveLeader()) return false;
 		this.#roles.becomeFollower(message.term, 0);
 		return true;
 	}
@@ -332,13 +328,13 @@ export class Raft {
 				this.#onAppend(message, input);
 				break;
 			case MessageKind.appendResponse:
-				this.#leadership?.answered(message, this.#timeouts.now);
+				this.#roles.leadership?.answered(message, this.#timeouts.now);
 				break;
 			case MessageKind.vote:
 				this.#onVote(message);
 				break;
 			case MessageKind.readIndex:
-				this.#leadership?.askedIndex(message, this.#timeouts.now);
+				this.#roles.leadership?.askedIndex(message, this.#timeouts.now);
 				break;
 			case MessageKind.readIndexResponse:
 				this.#questions.answered(message, this.#timeouts.now, this.leader);
@@ -371,12 +367,12 @@ export class Raft {
 
 	#onPreVote(message: Message): void {
 		const isVoter = this.#probation === null;
-		const isWelcome = isVoter && message.term > this.term && !this.#hasLiveLeader;
+		const isWelcome = isVoter && message.term > this.term && !this.#hasLiveLeader();
 		this.#ballot.answerPreVote(message, isWelcome);
 	}
 
 	#onVote(message: Message): void {
-		const isBound = this.#hasLiveLeader && message.context !== BY_TRANSFER;
+		const isBound = this.#hasLiveLeader() && message.context !== BY_TRANSFER;
 		const isFree = this.vote === 0 && this.leader === 0 && !isBound;
 		const mayVote = this.#probation === null && (isFree || this.vote === message.from);
 		if (this.#ballot.answerVote(message, mayVote)) this.#timeouts.postponeElection();
@@ -384,19 +380,20 @@ export class Raft {
 
 	#transfer(target: number): boolean {
 		const { now } = this.#timeouts;
-		if (this.#leadership !== null) return this.#leadership.handOver(target, this.#id, now);
+		if (this.#roles.leadership !== null)
+			return this.#roles.leadership.handOver(target, this.#id, now);
 		return this.leader !== 0 && this.#ballot.wish(this.leader, target);
 	}
 
 	/** A follower wishes it, or the leader doesn't do it. */
 	#onTransfer({ from, index, rejected }: Message): void {
 		if (rejected) this.#outbox.output.transferFailed = from === this.#roles.leader;
-		else this.#leadership?.asked(index, from, this.#timeouts.now);
+		else this.#roles.leadership?.asked(index, from, this.#timeouts.now);
 	}
 
 	/** The leader hands over: no silence to wait for, and no need to ask whether an election could be won. */
 	#onTimeoutNow(message: Message): void {
-		if (message.rejected) return this.#leadership?.transfer.declined(message.from);
+		if (message.rejected) return this.#roles.leadership?.transfer.declined(message.from);
 		if (this.leader !== message.from) return;
 		const isAble = this.#probation === null && !this.#timeouts.isDiskStalled;
 		if (!isAble) this.#ballot.refuse(MessageKind.timeoutNow, message.from);

@@ -129,7 +129,7 @@ export class ClientService implements Guest {
 	}
 
 	/** A client that takes no answers, or asks for too many at once, is not read from meanwhile. */
-	get #hasRoom(): boolean {
+	#hasRoom(): boolean {
 		const { clientBytesMax } = this.#backend.limits;
 		return (
 			this.#backlog.length === 0 &&
@@ -140,7 +140,7 @@ export class ClientService implements Guest {
 
 	batch(memory: Memory, offset: number, length: number): boolean {
 		const label = batchSequence(memory, offset);
-		if (!this.#hasRoom) return false;
+		if (!this.#hasRoom()) return false;
 		if (!this.#isForHere(memory, offset)) {
 			this.#incoming.close('a batch that is not for this group');
 			return true;
@@ -177,7 +177,7 @@ export class ClientService implements Guest {
 
 	message(memory: Memory, offset: number): boolean {
 		const request = this.#request;
-		if (!this.#hasRoom) return false;
+		if (!this.#hasRoom()) return false;
 		readMessage(memory, offset, request);
 		const { context } = request;
 		switch (request.kind) {
@@ -285,7 +285,7 @@ export class ClientService implements Guest {
 			if (!this.#outbound.message(message, 0, body)) break;
 			this.#backlog.shift();
 		}
-		if (this.#hasRoom) this.#incoming.resume();
+		if (this.#hasRoom()) this.#incoming.resume();
 		this.#backend.wakeClient(this);
 		const callback = this.#onDrained;
 		this.#onDrained = null;
@@ -312,7 +312,7 @@ export class ClientService implements Guest {
 			.catch((error: Error) => this.rejected(MessageFrameKind.readReply, context, error))
 			.finally(() => {
 				this.#readBytes -= bytes;
-				if (this.#hasRoom) this.#incoming.resume();
+				if (this.#hasRoom()) this.#incoming.resume();
 			});
 	}
 
@@ -327,7 +327,7 @@ export class ClientService implements Guest {
 		this.#readBytes += BACKUP_RANGE_BYTES;
 		this.#backup.request(context, identity, offset).finally(() => {
 			this.#readBytes -= BACKUP_RANGE_BYTES;
-			if (this.#hasRoom) this.#incoming.resume();
+			if (this.#hasRoom()) this.#incoming.resume();
 		});
 	}
 
@@ -338,7 +338,7 @@ export class ClientService implements Guest {
 			const kind = MessageFrameKind.adminReply;
 			this.#answer(kind, context, encoder.encode(JSON.stringify(reply)));
 			this.#readBytes -= bytes;
-			if (this.#hasRoom) this.#incoming.resume();
+			if (this.#hasRoom()) this.#incoming.resume();
 		});
 	}
 

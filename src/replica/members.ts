@@ -239,7 +239,10 @@ export class MemberList {
 
 	/** In force for the log up to `index`. */
 	at(index: number): IndexedMembers {
-		return this.#list.findLast((each) => each.index <= index) ?? this.#list[0]!;
+		const list = this.#list;
+		// Asked in each turn, mostly for the last: no closure.
+		for (let i = list.length - 1; i > 0; i--) if (list[i]!.index <= index) return list[i]!;
+		return list[0]!;
 	}
 
 	/** All that may still count: the last that is committed, and those behind it. Not those before a recovery: who was

@@ -92,10 +92,10 @@ export class Proposals {
 
 	/** Bytes that count against the limit. */
 	get bytes(): number {
-		return this.#bytes + this.#openBytes;
+		return this.#bytes + this.#openBytes();
 	}
 
-	get #openBytes(): number {
+	#openBytes(): number {
 		const { count, payloadBytes } = this.#writer;
 		return count === 0 ? 0 : batchLength(payloadBytes, count);
 	}

@@ -26,7 +26,9 @@ export class Retention {
 	/** Drops what is done with, up to `done`. What a follower that answers hasn't got yet is kept a while longer: once it
 	 * is dropped, that follower needs a snapshot, or another one than the one that it is being sent.
 	 * @returns whether anything was dropped */
-	compact(done: number, now: number, peers: Iterable<Peer>): boolean {
+	compact(done: number, now: number, peers: ReadonlyMap<number, Peer>): boolean {
+		// The question of every turn, mostly: without looking at anybody.
+		if (!this.#log.hasBeyond(this.#retainBytes)) return false;
 		const isWithinBound = this.#log.liveBytes <= this.#lagBytesMax;
 		const index = isWithinBound ? Math.min(done, this.#leastNeeded(now - LIVE_MS, peers)) : done;
 		return this.#log.compact(index, this.#retainBytes);
@@ -34,9 +36,9 @@ export class Retention {
 
 	/** The least that any follower holds, or will hold with its snapshot, of those that were heard from lately; infinite if
 	 * this isn't the leader. */
-	#leastNeeded(since: number, peers: Iterable<Peer>): number {
+	#leastNeeded(since: number, peers: ReadonlyMap<number, Peer>): number {
 		let least = Number.POSITIVE_INFINITY;
-		for (const { id, snapshotIndex } of peers) {
+		for (const { id, snapshotIndex } of peers.values()) {
 			const progress = this.#raft.progress(id);
 			if (progress === null || progress.contactAt < since) continue;
 			const isSent = snapshotIndex !== Number.POSITIVE_INFINITY;

@@ -36,7 +36,7 @@ export class Tidy {
 		const { raft, members, log } = this.#parts;
 		const most = Math.min(raft.persisted, coveredIndex, applier.droppable);
 		const droppable = members.droppable(Math.min(raft.persisted, applier.applied), most);
-		if (!this.#retention.compact(droppable, now, peers.values())) return false;
+		if (!this.#retention.compact(droppable, now, peers)) return false;
 		members.list.compact(log.base.index);
 		return true;
 	}

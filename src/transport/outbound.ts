@@ -49,13 +49,13 @@ export class Outbound {
 		return this.#isClosed;
 	}
 
-	get #takesNone(): boolean {
+	#takesNone(): boolean {
 		return this.#isClosed || this.#isEnded;
 	}
 
 	/** Whether a message without a body would be taken now. */
 	get hasRoom(): boolean {
-		return !this.#takesNone && this.#placeFor(messageLength(0)) >= 0;
+		return !this.#takesNone() && this.#placeFor(messageLength(0)) >= 0;
 	}
 
 	/** Gathers a message. @returns false if there is no room for it now: it is dropped */
@@ -66,7 +66,7 @@ export class Outbound {
 		version = 0,
 	): boolean {
 		const length = messageLength(body?.length ?? 0);
-		if (this.#takesNone) return false;
+		if (this.#takesNone()) return false;
 		if (length > OWN_BYTES / 2) return this.#largeMessage(message, body!, length);
 		const offset = this.#takeOwn(length);
 		if (offset < 0) return false;
@@ -96,7 +96,7 @@ export class Outbound {
 
 	/** Gathers `length` bytes of frames that lie in a slab, which is held until they are sent. */
 	frames(slab: Slab, offset: number, length: number): void {
-		if (this.#takesNone) return;
+		if (this.#takesNone()) return;
 		slab.retain();
 		this.#slabs.push(slab);
 		this.#gather(slab, offset, length);

@@ -147,7 +147,7 @@ async function runPeer(stream: Uint8Array, dice: Dice): Promise<string> {
 	const events: string[] = [];
 	const held: Slab[] = [];
 	const take = (append: ReceivedAppend): void => {
-		append.slabs.forEach((slab, i) => {
+		append.slabs.slice(0, append.count).forEach((slab, i) => {
 			const index = batchIndex(slab, append.offsets[i]!);
 			if (i === 0) demand(append.message.index === index - 1, 'a part of an append continues it');
 			events.push(`batch ${index}`);

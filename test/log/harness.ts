@@ -294,7 +294,7 @@ export class LogUnderTest {
 	/** The log begins anew behind the snapshot. */
 	reset(): void {
 		this.log.reset(this.snapshot!);
-		expect(this.log.end).toEqual(this.log.base);
+		expect(this.log.base).toMatchObject(this.log.end);
 	}
 
 	setHardState(term: number, vote: number): void {

@@ -95,7 +95,7 @@ export const memberMutants: readonly Mutant[] = [
 		'removed-leader-stays',
 		11,
 		RAFT,
-		'if (this.#leadership?.leaves(this.#timeouts.now)) this.#roles.becomeFollower(this.term, 0);',
+		'if (this.#roles.leadership?.leaves(this.#timeouts.now))\n\t\t\tthis.#roles.becomeFollower(this.term, 0);',
 		'',
 		tests(MEMBERS, /leads until that is committed, tells the others, and steps down/),
 	),

@@ -19,7 +19,7 @@ export const readMutants: readonly Mutant[] = [
 		'read-before-the-first-commit',
 		16,
 		LEADERSHIP,
-		'if (!this.#hasCommitted || !this.#reads.start(this.#log.committed)) return false;',
+		'if (!this.#hasCommitted() || !this.#reads.start(this.#log.committed)) return false;',
 		'if (!this.#reads.start(this.#log.committed)) return false;',
 		tests(READS, /^rule 16:/),
 	),

@@ -266,7 +266,7 @@ export const replicaMutants: readonly Mutant[] = [
 		'client-is-never-held-back',
 		30,
 		'src/replica/client-service.ts',
-		'if (!this.#hasRoom) return false;\n\t\treadMessage(memory, offset, request);',
+		'if (!this.#hasRoom()) return false;\n\t\treadMessage(memory, offset, request);',
 		'readMessage(memory, offset, request);',
 		tests('test/replica/client-service.test.ts', /^rule 30:/),
 	),

@@ -1,7 +1,7 @@
 import { MillraceError, ProtocolError, Unavailable } from '../errors.js';
 import type { Clock, Connection, ConnectionHandler } from '../io.js';
-import { Inbox } from '../transport/inbox.js';
-import { Outbox } from '../transport/outbox.js';
+import { Inbox, type InboxEvents } from '../transport/inbox.js';
+import { Outbox, type Wire } from '../transport/outbox.js';
 import type { Budget } from './budget.js';
 import type { WebSocket } from './uws.js';
 
@@ -37,7 +37,7 @@ export interface SocketNeeds {
  * uWebSockets.js can't be told to stop reading: what comes while nobody wants it is copied, within bounds. `socket` ends
  * before this does, and must not be touched then.
  */
-export class SocketConnection implements Connection {
+export class SocketConnection implements Connection, InboxEvents, Wire {
 	readonly remote: string;
 	readonly isClientOnly = true;
 	readonly #needs: SocketNeeds;
@@ -62,24 +62,8 @@ export class SocketConnection implements Connection {
 		this.#needs = needs;
 		this.#socket = socket;
 		this.#takenAt = needs.clock.now();
-		this.#inbox = new Inbox(needs.clock, {
-			mayWait: (bytes) => this.#mayWait(bytes),
-			released: (bytes) => {
-				this.#waitingBytes -= bytes;
-				needs.budget.give(bytes);
-			},
-			broken: (error) => this.close(error),
-		});
-		const wire = {
-			send: (message: Uint8Array) => this.#send(message),
-			together: (send: () => void) => void this.#socket?.cork(send),
-			failed: (error: Error) => this.close(error),
-			get bufferedBytes() {
-				return socketOf()?.getBufferedAmount() ?? 0;
-			},
-		};
-		const socketOf = () => this.#socket;
-		this.#outbox = new Outbox(wire, BUFFERED_BYTES_MAX);
+		this.#inbox = new Inbox(needs.clock, this);
+		this.#outbox = new Outbox(this, BUFFERED_BYTES_MAX);
 	}
 
 	/** Called once. */
@@ -93,11 +77,41 @@ export class SocketConnection implements Connection {
 		}
 	}
 
-	#mayWait(bytes: number): boolean {
+	// ---- For its own inbox and outbox: there may be thousands of connections, so none has objects for that
+
+	mayWait(bytes: number): boolean {
 		const { budget, connectionBytesMax } = this.#needs;
 		if (this.#waitingBytes + bytes > connectionBytesMax || !budget.take(bytes)) return false;
 		this.#waitingBytes += bytes;
 		return true;
+	}
+
+	released(bytes: number): void {
+		this.#waitingBytes -= bytes;
+		this.#needs.budget.give(bytes);
+	}
+
+	broken(error: Error): void {
+		this.close(error);
+	}
+
+	failed(error: Error): void {
+		this.close(error);
+	}
+
+	get bufferedBytes(): number {
+		return this.#socket?.getBufferedAmount() ?? 0;
+	}
+
+	together(send: () => void): void {
+		this.#socket?.cork(send);
+	}
+
+	send(message: Uint8Array): void {
+		if (this.#isClosing || this.#socket?.send(message, true) !== DROPPED) return;
+		// What comes behind it would be no stream any more.
+		this.#beginEnd(new Unavailable('a message was dropped'));
+		this.#needs.clock.endOfTurn(() => this.#socket?.close());
 	}
 
 	// ---- What the socket tells
@@ -156,13 +170,6 @@ export class SocketConnection implements Connection {
 			this.#isReportArmed = false;
 			if (!this.#isClosing) this.#outbox.report();
 		});
-	}
-
-	#send(message: Uint8Array): void {
-		if (this.#isClosing || this.#socket?.send(message, true) !== DROPPED) return;
-		// What comes behind it would be no stream any more.
-		this.#beginEnd(new Unavailable('a message was dropped'));
-		this.#needs.clock.endOfTurn(() => this.#socket?.close());
 	}
 
 	pause(): void {

@@ -79,6 +79,9 @@ const RESULTS_BYTES_MAX = 1024 * 1024;
 const READ_BYTES = 512;
 
 const encoder = new TextEncoder();
+/** What is being read, and what is being said: of no call but the one under way, so all clients share them. */
+const REQUEST = emptyMessage(0);
+const REPLY = emptyMessage(0);
 
 function codeOf(error: Error): number {
 	if (error instanceof NotLeader) return Rejection.notLeader;
@@ -100,8 +103,6 @@ export class ClientService implements Guest {
 	readonly #incoming: Incoming;
 	/** It registers its sessions: a number that it has drawn is none. */
 	readonly #registers: boolean;
-	readonly #request = emptyMessage(0);
-	readonly #reply = emptyMessage(0);
 	/** Replies that found no room; the client is not read from meanwhile. */
 	#backlog: { message: MessageNumbers; body: Uint8Array | null }[] = [];
 	/** Of the status request that is answered again when there is news. */
@@ -176,7 +177,7 @@ export class ClientService implements Guest {
 	}
 
 	message(memory: Memory, offset: number): boolean {
-		const request = this.#request;
+		const request = REQUEST;
 		if (!this.#hasRoom()) return false;
 		readMessage(memory, offset, request);
 		const { context } = request;
@@ -259,10 +260,10 @@ export class ClientService implements Guest {
 	}
 
 	#cleared(kind: number, context: number): MessageNumbers {
-		Object.assign(this.#reply, emptyMessage(kind));
-		this.#reply.group = this.#backend.group;
-		this.#reply.context = context;
-		return this.#reply;
+		Object.assign(REPLY, emptyMessage(kind));
+		REPLY.group = this.#backend.group;
+		REPLY.context = context;
+		return REPLY;
 	}
 
 	#answer(kind: number, context: number, body: Uint8Array): void {

@@ -3,11 +3,10 @@ import { Memory as OwnMemory } from '../format/memory.js';
 import { type MessageNumbers, messageLength, writeMessage } from '../format/message.js';
 import type { Slab } from '../format/slab.js';
 import type { Connection } from '../io.js';
+import { type RingSize, rings } from './rings.js';
 
 /** What the frames that this end makes itself may take, per connection, until they are sent. */
-const OWN_BYTES = 64 * 1024;
-/** Of those who have said little yet: there may be thousands. */
-const FIRST_OWN_BYTES = 4 * 1024;
+const OWN_BYTES = rings.bytesOf('large');
 
 /** One write, on its way: what it must let go of when it is done. */
 interface Write {
@@ -24,8 +23,11 @@ interface Write {
  */
 export class Outbound {
 	readonly #connection: Connection;
-	#own = new OwnMemory(FIRST_OWN_BYTES);
-	/** The ring: `#ownUsed` bytes up to `#ownNext` are taken. */
+	/** The ring; null <=> `#ownUsed` is 0. */
+	#own: Memory | null = null;
+	/** Who has said little takes little. */
+	#ownSize: RingSize = 'small';
+	/** `#ownUsed` bytes up to `#ownNext` are taken. */
 	#ownNext = 0;
 	#ownUsed = 0;
 	/** Of those, not yet handed to the connection. */
@@ -70,8 +72,8 @@ export class Outbound {
 		if (length > OWN_BYTES / 2) return this.#largeMessage(message, body!, length);
 		const offset = this.#takeOwn(length);
 		if (offset < 0) return false;
-		writeMessage(this.#own, offset, message, batches, body, version);
-		this.#gather(this.#own, offset, length);
+		writeMessage(this.#own!, offset, message, batches, body, version);
+		this.#gather(this.#own!, offset, length);
 		return true;
 	}
 
@@ -112,6 +114,7 @@ export class Outbound {
 	#takeOwn(length: number): number {
 		const offset = this.#placeFor(length);
 		if (offset < 0) return -1;
+		this.#own ??= rings.take(this.#ownSize);
 		const skipped = offset < this.#ownNext ? this.#own.size - this.#ownNext : 0;
 		this.#ownNext = offset + length;
 		this.#ownUsed += skipped + length;
@@ -121,14 +124,15 @@ export class Outbound {
 
 	/** Where a message would go, or -1. */
 	#placeFor(length: number): number {
-		const { size } = this.#own;
+		const size = rings.bytesOf(this.#ownSize);
 		const restOfRing = size - this.#ownNext;
 		const isWrapped = restOfRing < length;
 		const skipped = isWrapped ? restOfRing : 0;
 		if (this.#ownUsed + skipped + length <= size) return isWrapped ? 0 : this.#ownNext;
 		if (size === OWN_BYTES) return -1;
 		// What is used is as good as at its end: whatever is sent first is free first, there as here.
-		this.#own = new OwnMemory(OWN_BYTES);
+		this.#ownSize = 'large';
+		if (this.#own !== null) this.#own = rings.take('large');
 		this.#ownNext = 0;
 		return this.#placeFor(length);
 	}
@@ -153,7 +157,16 @@ export class Outbound {
 		this.#ownUsed -= write.ownBytes;
 		this.pendingBytes -= write.bytes;
 		for (const slab of write.slabs) slab.release();
+		if (this.#ownUsed === 0) this.#leaveRing();
 		if (!this.#isClosed || this.#isEnded) this.onDone();
+	}
+
+	/** Nothing in it is gathered or on its way. */
+	#leaveRing(): void {
+		if (this.#own === null) return;
+		rings.giveBack(this.#own, this.#ownSize);
+		this.#own = null;
+		this.#ownNext = 0;
 	}
 
 	/** Drops what was gathered and takes no more. The connection is closed by who owns it. */

@@ -4,7 +4,7 @@ import { largeMemories } from './large-memories.js';
 
 const STAGE_BYTES = 64 * 1024;
 /** Of those who have said little yet: there may be thousands. */
-const FIRST_STAGE_BYTES = 4 * 1024;
+const FIRST_STAGE_BYTES = 1024;
 
 export interface StagedFrames {
 	/** A validated frame, valid until this returns. `false` = not now: it is handed over again after `retry`. */

@@ -150,6 +150,14 @@ export const formatMutants: readonly Mutant[] = [
 		tests(OUTBOUND, /the ring refuses what it has no room for/),
 	),
 	mutant(
+		'rings-are-used-while-they-are-sent',
+		31,
+		'src/transport/outbound.ts',
+		'if (this.#ownUsed === 0) this.#leaveRing();',
+		'this.#leaveRing();',
+		tests(OUTBOUND, /rings are shared/, 'rings are shared'),
+	),
+	mutant(
 		'slabs-without-limit',
 		30,
 		'src/format/slab.ts',

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { emptyMessage, MessageFrameKind, messageLength } from '../../src/format/message.js';
 import { SlabPool } from '../../src/format/slab.js';
 import { Outbound } from '../../src/transport/outbound.js';
+import { rings } from '../../src/transport/rings.js';
 import { areSame, batchFrame, HeldConnection, joined, messageFrame, numbers } from './streams.js';
 
 const message = (context: number) => ({ ...emptyMessage(MessageFrameKind.readReply), context });
@@ -69,8 +70,41 @@ test('a ring that is filled to its last byte goes on at its front', () => {
 	for (let i = 0; i < 3 * perRing; i++) {
 		expect(outbound.message(message(i), 0, body(i, 8))).toBe(true);
 		outbound.flush();
-		expect(areSame(joined(connection.writes[0]!.slices), messageFrame(i, 8))).toBe(true);
+		if (i === 0) continue;
+		// One is always under way: the ring is never let go of.
+		expect(areSame(joined(connection.writes[0]!.slices), messageFrame(i - 1, 8))).toBe(true);
 		connection.writes.shift()!.done();
+	}
+});
+
+test('rings are shared, and what is under way on one connection is written over by no other', () => {
+	const next = numbers(3);
+	const all = Array.from({ length: 12 }, () => ({ ...sending(), expected: [] as Uint8Array[] }));
+	for (let i = 0; i < 4000; i++) {
+		const { connection, outbound, expected } = all[next(all.length)]!;
+		const bytes = next(i % 7 === 0 ? 32_000 : 300);
+		if (outbound.message(message(i), 0, body(i, bytes))) {
+			outbound.flush();
+			expected.push(messageFrame(i, bytes));
+		}
+		for (let done = next(3); done > 0 && connection.writes.length > 0; done--) {
+			const write = connection.writes.shift()!;
+			expect(areSame(joined(write.slices), expected.shift()!)).toBe(true);
+			write.done();
+		}
+	}
+});
+
+test('who has nothing under way holds no ring', () => {
+	const { connection, outbound } = sending();
+	for (const size of ['small', 'large'] as const) {
+		const bytes = size === 'small' ? 5 : 20_000;
+		outbound.message(message(1), 0, body(1, bytes));
+		outbound.message(message(2), 0, body(2, bytes));
+		outbound.flush();
+		const write = connection.writes.shift()!;
+		write.done();
+		expect(rings.take(size).bytes.buffer).toBe(write.slices.at(-1)!.buffer);
 	}
 });
 

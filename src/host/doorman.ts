@@ -42,6 +42,8 @@ export class Doorman implements ConnectionHandler, Connection {
 	#handler: ConnectionHandler | null = null;
 	/** The next bytes are put into the stage. */
 	#isStaged = true;
+	/** The network has a place in the stage already, and will come back with it. */
+	#isReserved = false;
 	#isPaused = false;
 	#isFeeding = false;
 	#isRefused = false;
@@ -77,11 +79,13 @@ export class Doorman implements ConnectionHandler, Connection {
 		this.#isStaged = this.#handler === null || this.#start < this.#end;
 		if (!this.#isStaged) return this.#handler!.space();
 		if (this.#end === this.#stage.size) this.#grow();
+		this.#isReserved = true;
 		return this.#stage.bytes.subarray(this.#end);
 	}
 
 	received(bytes: number): void {
 		if (!this.#isStaged) return this.#handler!.received(bytes);
+		this.#isReserved = false;
 		this.#end += bytes;
 		if (this.#handler !== null) return this.#feed();
 		if (!this.#isRefused) this.#look();
@@ -158,7 +162,7 @@ export class Doorman implements ConnectionHandler, Connection {
 		}
 		this.#isFeeding = false;
 		if (this.#start < this.#end || this.#isPaused) return;
-		this.#start = this.#end = 0;
+		if (!this.#isReserved) this.#start = this.#end = 0;
 		this.#connection.resume();
 	}
 

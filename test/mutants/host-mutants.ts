@@ -273,4 +273,12 @@ export const hostMutants: readonly Mutant[] = [
 		'if (isHost && !this.isClientOnly && false)',
 		tests(MUX, /a host with the certificate of a client/),
 	),
+	mutant(
+		'doorman-forgets-a-place',
+		31,
+		'src/host/doorman.ts',
+		'if (!this.#isReserved) this.#start = this.#end = 0;',
+		'this.#start = this.#end = 0;',
+		tests('test/host/doorman.test.ts', /handed over behind the rest/),
+	),
 ];

@@ -7,30 +7,12 @@ import { describe, expect, it } from 'vitest';
 import { loggerOf } from '../../src/cli/log.js';
 import { openHost } from '../../src/index.js';
 import { hostLine, type LogOption } from '../../src/replica/chronicle.js';
-import { EVENTS, type EventFields, type EventName, type Logger } from '../../src/replica/events.js';
+import { EVENTS } from '../../src/replica/events.js';
 import type { ReplicaOptions } from '../../src/replica/types.js';
 import { Cluster, until } from './cluster.js';
 import { numbered, SnapshotMachine } from './machines.js';
 import { freePeers } from './ports.js';
-
-interface Told {
-	readonly level: string;
-	readonly event: EventName;
-	readonly fields: EventFields;
-}
-
-function recorder(): { readonly told: Told[]; readonly log: Logger } {
-	const told: Told[] = [];
-	const at = (level: string) => (event: EventName, fields: EventFields) => {
-		told.push({ level, event, fields });
-	};
-	return {
-		told,
-		log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
-	};
-}
-
-const OWN = new Set(['replica', 'group', 'text']);
+import { expectAsInTable, recorder } from './told.js';
 
 /** Runs a cluster of three whose leader is closed; each replica has its own options. */
 async function withCluster(
@@ -61,12 +43,7 @@ describe('events', () => {
 			},
 		);
 		const events = [...logs.values()].flatMap(({ told }) => told);
-		for (const { level, event, fields } of events) {
-			expect(level).toBe(EVENTS[event].level);
-			const own = Object.keys(fields).filter((name) => !OWN.has(name));
-			expect([event, own]).toEqual([event, [...EVENTS[event].fields]]);
-			expect(fields.group).toBe(1);
-		}
+		expectAsInTable(events);
 		const names = logs.get(led)!.told.map(({ event }) => event);
 		expect(names.slice(0, 2)).toEqual(['recovered', 'started']);
 		for (const event of ['admitted', 'became-leader', 'peer-connected', 'slow-flush'] as const) {

@@ -118,7 +118,7 @@ describe.skipIf(unavailable !== null)('gateways with TLS', () => {
 			/certificate/,
 		],
 	])('are not trusted by %s, and he is told why', async (_who, make, why) => {
-		const stranger = await client({ WebSocket: await make(), timeoutMs: 500 });
+		const stranger = await client({ WebSocket: await make(), timeoutMs: 1200 });
 		const proposed = stranger.propose(encode('no'));
 		await expect(proposed).rejects.toBeInstanceOf(Unavailable);
 		await expect(proposed).rejects.toThrow(why);

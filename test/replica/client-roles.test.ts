@@ -143,7 +143,7 @@ describe('roles of clients by their certificates', () => {
 			'"__proto__" has no role here',
 		],
 	])('is turned away with %s, and told why', async (_what, make, why) => {
-		const stranger = client(make(), { timeoutMs: 400 });
+		const stranger = client(make(), { timeoutMs: 900 });
 		const read = stranger.read(QUERY, { from: 1, consistency: 'stale' });
 		await expect(read).rejects.toBeInstanceOf(Unavailable);
 		await expect(read).rejects.toThrow(why);
@@ -259,7 +259,7 @@ describe('without proof of a name there are no roles', () => {
 			doors: nativeDoors(),
 			clientRoles: { '*': 'admin' },
 		}));
-		const client = connect({ peers: cluster.peers, timeoutMs: 300 });
+		const client = connect({ peers: cluster.peers, timeoutMs: 900 });
 		await expect(client.read(QUERY)).rejects.toThrow(/has no role here/);
 		await client.close();
 		await cluster.close();

@@ -3,6 +3,7 @@ import { JournalDisk } from '../../src/host/journal-disk.js';
 import type { Disk, DiskFile } from '../../src/io.js';
 import { write } from '../contract/disk.js';
 import { DIRECTORY, Machine } from '../log/harness.js';
+import { JournalWitness } from './journal-witness.js';
 
 const FILE_BYTES = 1600;
 /** So little that all comes to pass: what is written as it comes, what waits, and no memory for more. */
@@ -161,10 +162,11 @@ export async function journalLives(
 	const owners = ['a', 'b', 'c'].map((name) => new Owner(machine, `${DIRECTORY}/${name}`));
 	const counters: JournalDisk['counters'][] = [];
 	const failures: Error[] = [];
+	const witness = new JournalWitness(failures);
 	const begin = () => {
 		const { disk, clock } = machine.options();
 		return JournalDisk.open({
-			...{ disk, clock, directory: DIRECTORY, fileBytes: 4096, late: LATE },
+			...{ disk: witness.watch(disk), clock, directory: DIRECTORY, fileBytes: 4096, late: LATE },
 			random: { next: () => machine.random.next(), identifier: () => 1 },
 			onFailure: (error) => failures.push(error),
 		});

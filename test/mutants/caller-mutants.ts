@@ -187,8 +187,12 @@ export const callerMutants: readonly Mutant[] = [
 		20,
 		PROPOSALS,
 		'const unknown = new UnknownOutcome(why);',
-		'const unknown = notProposed;',
-		tests(PROPOSE, /when it is closed, what is under way is unknown/, 'when it is closed'),
+		'const unknown = new NotLeader(0);',
+		tests(
+			PROPOSE,
+			/when it is closed with nobody to hand over to, what is under way is unknown/,
+			'when it is closed',
+		),
 		seeds(60, /was refused, and is applied|is refused \(.*, and applied/),
 	),
 	mutant(

@@ -17,6 +17,8 @@ const COPIED = [
 	'native-free-io',
 	'schema',
 	'bench',
+	'examples',
+	'docs',
 	'test',
 	'package.json',
 	'tsconfig.json',

@@ -51,7 +51,9 @@ export class StagingReceiver {
 		this.#isReserved = false;
 		if (this.#isClosed) return;
 		this.#end += bytes;
-		if (this.#end === this.#memory!.size) this.#stageBytes = STAGE_BYTES;
+		const { size } = this.#memory!;
+		// Step by step: who fills little once would keep much for good.
+		if (this.#end === size) this.#stageBytes = Math.min(STAGE_BYTES, 4 * size);
 		this.#handOver();
 	}
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Memory } from '../../src/format/memory.js';
+import { messageLength } from '../../src/format/message.js';
 import { StagingReceiver } from '../../src/transport/staging-receiver.js';
 import { areSame, batchFrame, Feed, joined, messageFrame, numbers } from './streams.js';
 
@@ -138,4 +139,18 @@ test('lent bytes and others, cut anywhere and refused now and then, come in thei
 		expect(reasons).toEqual([]);
 		expect(areSame(joined(received), stream)).toBe(true);
 	}
+});
+
+test('who sends little keeps little memory, and who fills it is given four times as much', () => {
+	const { frames, receiver } = receiving();
+	const sizes: number[] = [];
+	for (const length of [800, 1024, 4088, 4096, 16_384, 65_536, 16]) {
+		const place = receiver.space();
+		sizes.push(place.length);
+		const frame = messageFrame(1, Math.max(0, length - messageLength(0)));
+		place.set(frame);
+		receiver.received(frame.length);
+	}
+	expect(sizes).toEqual([1024, 1024, 4096, 4096, 16_384, 65_536, 65_536]);
+	expect(frames).toHaveLength(sizes.length);
 });

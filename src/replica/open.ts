@@ -31,7 +31,7 @@ import { Roster } from './roster.js';
 import { pastFault } from './session-gate.js';
 import { Sessions } from './sessions.js';
 import { openSideDoor, type SideDoor } from './side-door.js';
-import { newReceiver, newSender, newSnapshots } from './snapshot-parts.js';
+import { everyBytesOf, newReceiver, newSender, newSnapshots } from './snapshot-parts.js';
 import type { SnapshotReceiver } from './snapshot-receiver.js';
 import { canSnapshot, type Snapshots } from './snapshots.js';
 import { started } from './telling.js';
@@ -230,7 +230,7 @@ function assemble(
 		tickMs: Math.max(1, settings.heartbeatMs / 2),
 		tailBytesMax: limits.tailBytesMax,
 		retainBytes: settings.retainBytes,
-		usualBytes: canSnapshot(machine) ? settings.snapshotEveryBytes : 0,
+		usualBytes: canSnapshot(machine) || heldIndex !== null ? everyBytesOf(settings, machine) : 0,
 	});
 	const chunks = () => store.chunks();
 	const { index: base } = log.recovered.base;

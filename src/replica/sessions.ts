@@ -70,6 +70,8 @@ export class Sessions {
 		if (sequence <= applied) return 'applied';
 		const accepted = this.#accepted.get(session) ?? 0;
 		if (sequence <= accepted) return 'in-flight';
+		// When it began, and so when it ends, is not in this log any more: others may know that it has ended.
+		if (isRegistered && known!.durationMs === Number.POSITIVE_INFINITY) return 'unknown';
 		// What was accepted of it and isn't applied yet will put off its end.
 		if (known !== undefined && accepted <= applied && isEnding(known, now)) return 'unknown';
 		return sequence === Math.max(applied, accepted) + 1 ? 'next' : 'gap';

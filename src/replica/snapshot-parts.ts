@@ -39,12 +39,21 @@ export interface SnapshotNeeds {
 	readonly tell: Tell;
 }
 
+/** Of log between two snapshots. Those without a state are small, and are there for nothing but that the log can be dropped. */
+export function everyBytesOf(
+	{ snapshotEveryBytes, retainBytes, limits }: Settings,
+	machine: StateMachine,
+): number {
+	if (canSnapshot(machine)) return snapshotEveryBytes;
+	return Math.max(retainBytes, limits.segmentBytes);
+}
+
 export function newSnapshots(needs: SnapshotNeeds): Snapshots {
 	const { settings, doors, loop, late, tell } = needs;
 	return new Snapshots({
 		...needs,
 		clock: doors.clock,
-		everyBytes: settings.snapshotEveryBytes,
+		everyBytes: everyBytesOf(settings, needs.machine),
 		members: () => encodeIndexed(needs.members.at(needs.applier.applied)),
 		events: {
 			taken: (snapshot) => late.replica?.snapshotTaken(snapshot),

@@ -54,6 +54,9 @@ interface Source {
  */
 export class Snapshots {
 	readonly #parts: SnapshotParts;
+	/** The state machine gives its state. */
+	readonly #givesState: boolean;
+	/** Snapshots are taken: with the state, or, of a state machine that keeps it, with what else the log says. */
 	readonly #isAble: boolean;
 	/** What the log had written up to the end of the latest snapshot, about. */
 	#writtenBytes: number;
@@ -70,7 +73,8 @@ export class Snapshots {
 
 	constructor(parts: SnapshotParts) {
 		this.#parts = parts;
-		this.#isAble = canSnapshot(parts.machine);
+		this.#givesState = canSnapshot(parts.machine);
+		this.#isAble = this.#givesState || parts.applier.isKept;
 		this.#writtenBytes = -bytesBehind(parts.log, this.latest?.index ?? 0);
 	}
 
@@ -88,8 +92,9 @@ export class Snapshots {
 		return this.#taking === null ? null : (this.#writer?.bytes ?? 0);
 	}
 
-	/** Up to here the log may be dropped, as far as snapshots are concerned: a state machine without them has its own
-	 * reasons (`retainBytes`). */
+	/** Up to here the log may be dropped, as far as snapshots are concerned. A state machine that keeps its state needs them for the
+	 * sessions: what of a log is to be applied depends on them, and who drops its front without one knows less than others do. One
+	 * in memory that has none is not what it was after a restart, whatever becomes of the log (`retainBytes`). */
 	get coveredIndex(): number {
 		return this.#isAble ? (this.#whole?.index ?? 0) : Number.POSITIVE_INFINITY;
 	}
@@ -111,7 +116,7 @@ export class Snapshots {
 	wantFull(): StoredSnapshot | null {
 		const whole = this.#whole;
 		if (whole?.isFull === true) return whole;
-		if (this.#isAble && !this.#isFullWanted) {
+		if (this.#givesState && !this.#isFullWanted) {
 			this.#isFullWanted = true;
 			this.#parts.events.wake();
 		}
@@ -265,7 +270,7 @@ export class Snapshots {
 	}
 }
 
-/** Does it take part in snapshots? */
+/** Does it take part in snapshots, with its state? */
 export function canSnapshot(machine: StateMachine): boolean {
 	return machine.snapshot !== undefined && machine.restore !== undefined;
 }

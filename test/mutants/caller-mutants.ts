@@ -342,6 +342,14 @@ export const callerMutants: readonly Mutant[] = [
 		"const HARMLESS = ['members', 'changeMembers', 'transfer'];",
 		tests(ADMIN, /goes to nobody else/, 'goes to nobody else'),
 	),
+	mutant(
+		'front-of-the-log-dropped-without-its-sessions',
+		19,
+		'src/replica/snapshots.ts',
+		'this.#isAble = this.#givesState || parts.applier.isKept;',
+		'this.#isAble = this.#givesState;',
+		tests(REGISTRATION, /front of the log/),
+	),
 	// ---- Room
 	mutant(
 		'all-who-wait-for-room-are-asked-each-time',

@@ -9,8 +9,8 @@ import { encodeResults } from '../../src/format/results.js';
 import type { Replica } from '../../src/replica/replica.js';
 import type { Versions } from '../../src/transport/versions.js';
 import { batchFrame, memoryOf } from '../format/frames.js';
-import { numbered, SnapshotMachine } from './machines.js';
-import { SmallWorld } from './small-world.js';
+import { NumberMachine, numbered, SnapshotMachine } from './machines.js';
+import { KIB, LIMITS, SmallWorld } from './small-world.js';
 
 const NUMBERS = { group: 1, term: 0, index: 0, parent: 0, time: 0 };
 
@@ -198,4 +198,49 @@ it('rule 19: who lost the answer is told what was returned, by another leader an
 	expect(propose(again, batch(number, 3, 9))).toMatchObject({
 		results: encodeResults([Uint8Array.of(7, 2)], 0, 1),
 	});
+});
+
+/** Keeps its state itself, and gives none. */
+class KeptMachine extends NumberMachine {
+	readonly #kept: { index: number };
+
+	constructor(kept: { index: number }) {
+		super();
+		this.#kept = kept;
+	}
+
+	open(): number {
+		return this.#kept.index;
+	}
+
+	override apply(batch: BatchView): number[] {
+		this.#kept.index = batch.lastIndex;
+		return super.apply(batch);
+	}
+}
+
+// Seed 1795313498755-3: one replica took it for a session without end, and applied what all others passed over.
+it('rule 19: when a session ends is known after a restart without the front of the log, also where the state machine gives no snapshots', async () => {
+	const kept = { index: 0 };
+	const change = () => ({ stateMachine: new KeptMachine(kept), retainBytes: LIMITS.segmentBytes });
+	const small = await SmallWorld.open('front', 1, change);
+	const { replica, machine } = await small.leader();
+	const number = await session(small, replica, 60_000);
+	await small.until('its segment is written over', () => {
+		if (replica.status().counters['proposedBytes'] === 0) {
+			replica.propose(numbered(1, 4 * KIB)).catch(() => {});
+		}
+		return replica.status().first > number + 100;
+	});
+	const used = propose(replica, batch(number, 1, 7));
+	await small.until('it is used once more', () => used.index > 0);
+	machine.kill();
+	small.nodes[0] = await small.start(1, change());
+	const again = await small.leader();
+	expect(propose(again.replica, batch(number, 1, 7))).toMatchObject({
+		taken: 'taken',
+		index: used.index,
+	});
+	await small.world.run(61_000);
+	expect(() => propose(again.replica, batch(number, 2, 8))).toThrow(SessionExpired);
 });

@@ -168,6 +168,8 @@ describe('rule 19: the table in a snapshot', () => {
 		expect(sessions.judge(90, 5, true, 0)).toBe('unknown');
 		expect(sessions.apply(90, 5, 101, true)).toBe('new');
 		expect(sessions.apply(90, 5, 102, true)).toBe('repeat');
+		expect(sessions.judge(90, 5, true, 0)).toBe('applied');
+		expect(sessions.judge(90, 6, true, 0), 'when it ends, others know').toBe('unknown');
 		expect(sessions.resultsOf(90, 4)).toBe('lost');
 		expect(sessions.apply(101, 1, 103, true)).toBe('unknown');
 	});

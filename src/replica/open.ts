@@ -5,6 +5,7 @@ import { claimIdentity } from '../log/identity.js';
 import type { Log } from '../log/log.js';
 import { type ProbationReason, readProbation } from '../log/probation-file.js';
 import { SnapshotStore } from '../log/snapshot-store.js';
+import type { StoredSnapshot } from '../log/snapshot-types.js';
 import { Probe } from '../profile/recorder.js';
 import { Raft } from '../raft/raft.js';
 import { clusterNumber } from '../transport/hello.js';
@@ -29,6 +30,7 @@ import { Replica } from './replica.js';
 import { RestrictedGuest } from './restricted-guest.js';
 import { Roster } from './roster.js';
 import { pastFault } from './session-gate.js';
+import { givenOf } from './session-table.js';
 import { Sessions } from './sessions.js';
 import { openSideDoor, type SideDoor } from './side-door.js';
 import { everyBytesOf, newReceiver, newSender, newSnapshots } from './snapshot-parts.js';
@@ -141,6 +143,7 @@ async function openLocked(
 			probation !== null && settings.addresses.size > 1,
 		);
 		const kept = newest(await readMembersFile(doors.disk, settings.directory), store.latest);
+		const first = firstSnapshot(store.latest, heldIndex, log);
 		const parts = assemble(
 			options,
 			settings,
@@ -149,6 +152,7 @@ async function openLocked(
 			late,
 			log,
 			store,
+			first,
 			heldIndex,
 			probation,
 			kept,
@@ -168,7 +172,7 @@ async function openLocked(
 		late.loop = parts.loop;
 		late.replica = replica;
 		parts.loop.start(parts.roster.peers, parts.applier, parts, replica);
-		if (store.latest !== null) parts.applier.install(store.latest);
+		if (first !== null) parts.applier.install(first);
 		// A solitary replica has nobody to ask.
 		if (parts.wasOnProbation && parts.raft.probation === null) replica.probationOver();
 		started(parts);
@@ -181,6 +185,18 @@ async function openLocked(
 	}
 }
 
+/** What is begun with. One without the state is of no use to a state machine that holds less than it stands for, while the log has what
+ * that lacks. */
+function firstSnapshot(
+	latest: StoredSnapshot | null,
+	heldIndex: number | null,
+	log: Log,
+): StoredSnapshot | null {
+	if (latest === null || latest.isFull || heldIndex === null) return latest;
+	const isReplayed = heldIndex < givenOf(latest.sessions) && heldIndex >= log.base.index;
+	return isReplayed ? null : latest;
+}
+
 function assemble(
 	options: ReplicaOptions,
 	settings: Settings,
@@ -189,6 +205,7 @@ function assemble(
 	late: LateReplica,
 	log: Log,
 	store: SnapshotStore,
+	first: StoredSnapshot | null,
 	heldIndex: number | null,
 	probation: ProbationReason | null,
 	kept: IndexedMembers | null,
@@ -234,7 +251,7 @@ function assemble(
 	});
 	const chunks = () => store.chunks();
 	const { index: base } = log.recovered.base;
-	if (store.latest === null) sessions.beginBehind(base);
+	if (first === null) sessions.beginBehind(base);
 	const reader = cursorWith(1);
 	const applier = new Applier(machine, window, reader, sessions, chunks, loop, base, heldIndex);
 	const { tell } = chronicle;

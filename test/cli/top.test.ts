@@ -5,7 +5,7 @@ import { type Screen, TerminalScreen } from '../../src/cli/screen.js';
 import { followOn, followPlainly, optionsOf } from '../../src/cli/top.js';
 import { frameOf, plainLine, Rates } from '../../src/cli/top-frame.js';
 import type { PeerReport } from '../../src/client/index.js';
-import { Cluster } from '../replica/cluster.js';
+import { Cluster, until } from '../replica/cluster.js';
 import { MAIN } from './command.js';
 
 /** Reports of a real cluster: one leads, one is gone. */
@@ -15,6 +15,8 @@ async function reportsOf(): Promise<PeerReport[]> {
 		await cluster.voting();
 		const leader = await cluster.leader();
 		await leader.propose(new Uint8Array(8));
+		const onDisk = () => leader.status().persisted === leader.status().last;
+		await until('the leader’s own disk has it, too', onDisk);
 		const gone = leader.id === 3 ? 2 : 3;
 		return cluster.ids.map((id) => {
 			const address = cluster.peers[id]!;

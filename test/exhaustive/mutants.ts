@@ -150,7 +150,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
 		edits: [
 			{
 				file: 'leadership.ts',
-				find: 'if (!this.#hasCommitted || !this.#reads.start(this.#log.committed)) return false;',
+				find: 'if (!this.#hasCommitted() || !this.#reads.start(this.#log.committed)) return false;',
 				replace: 'if (!this.#reads.start(this.#log.committed)) return false;',
 			},
 		],

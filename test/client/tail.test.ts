@@ -137,7 +137,7 @@ test('what is compacted: the default begins behind it, an index that was asked f
 
 test('a reader that is slow holds the replica back, and loses nothing', async () => {
 	const entry = 'x'.repeat(100_000);
-	const COUNT = 200;
+	const COUNT = 400;
 	let done = 0;
 	const large = await replica(1, {
 		message: (guest, message) => {

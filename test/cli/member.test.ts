@@ -54,6 +54,10 @@ test('a replica is added, a dead one replaced, one removed, and entries go on', 
 	const present = `${row(1, 'voter')}${preferred}${row(3, 'voter')}${row(4, 'voter')}`;
 	expect(wished).toMatchObject({ code: 0, stderr: '', stdout: present });
 
+	// A change that is under way while its leader hands over or dies has an unknown outcome: first the one that is preferred leads.
+	const leads = async () =>
+		/^\s*2\s.*\bleader\b/m.test((await millrace(['status', '--peers', peers])).stdout);
+	while (!(await leads()));
 	processes.get(3)!.kill('SIGKILL');
 	const four = listOf([1, 2, 4]);
 	serve(5, listOf([1, 2, 4, 5]), '--join');

@@ -383,6 +383,7 @@ export class ClusterNode implements Watched {
 		if (replica === null || parts === null) return;
 		this.seen.closes += 1;
 		this.#cluster.note(`r${this.id} is closed`);
+		this.#cluster.ledger.guard(() => this.#cluster.judge.lookBeforeClose(this));
 		const { scheduler } = this.#cluster.world;
 		this.#isClosing = true;
 		this.#closeAll(replica).then(() => {

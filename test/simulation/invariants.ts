@@ -83,6 +83,14 @@ export class Judge {
 		}
 	}
 
+	/**
+	 * One of them is about to be closed. It may have learned in this very event what it hasn't on disk, and when the
+	 * event is over its memory is let go of: then nobody could say what it committed.
+	 */
+	lookBeforeClose(replica: Watched): void {
+		if (replica.parts !== null) this.#judge(replica, replica.parts.raft);
+	}
+
 	/** Of this process nothing has run since it was judged. */
 	#demandSame(replica: Watched, raft: ReplicaParts['raft']): void {
 		raft.invariants();

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { NativeDisk } from '../native-free-io/index.js';
+import { makeDirectories } from '../native-free-io/make-directories.js';
 import { BadOption, DiskError } from '../src/errors.js';
 import type { DirectoryLock } from '../src/io.js';
 import { BENCH_LIMITS, type BenchOptions, CEILING_SEGMENTS } from './options.js';
@@ -41,7 +42,7 @@ export class BenchDirectory {
 	): Promise<BenchDirectory> {
 		const parent = options.dir ?? DEFAULT_PARENT;
 		try {
-			const madeParent = fs.mkdirSync(parent, { recursive: true }) !== undefined;
+			const madeParent = (await makeDirectories(parent)) !== null;
 			// Two runs on one disk would only measure each other. A default that is shared by accident is let be.
 			const lock = options.dir === null ? null : await new NativeDisk().lock(parent);
 			checkSpace(processes, parent);

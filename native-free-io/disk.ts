@@ -6,6 +6,7 @@ import { DiskError } from '../src/errors.js';
 import type { DirectoryLock, Disk, DiskFile } from '../src/io.js';
 import { NativeFile } from './file.js';
 import { lockDirectory } from './lock.js';
+import { makeDirectories } from './make-directories.js';
 
 /**
  * `Disk` on `node:fs`.
@@ -49,8 +50,8 @@ export class NativeDisk implements Disk {
 	makeDirectory(name: string): Promise<void> {
 		const path = resolve(name);
 		return attempt('makeDirectory', path, async () => {
-			const first = await fs.promises.mkdir(path, { recursive: true });
-			if (first === undefined) {
+			const first = await makeDirectories(path);
+			if (first === null) {
 				// It was there. Whoever made it may have been killed before its sync, so sync it again,
 				// unless the parent isn't ours to read: then somebody else prepared it.
 				await syncEntries(dirname(path)).catch((error: NodeJS.ErrnoException) => {

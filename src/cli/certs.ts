@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { makeDirectories } from '../../native-free-io/make-directories.js';
 import { parseAddress } from '../client/address.js';
 import { BadOption } from '../errors.js';
 import { parse, peersOption, required, wholeNumber } from './options.js';
@@ -68,7 +69,9 @@ export async function run(argv: readonly string[]): Promise<number> {
 	const { dir, subjects, days } = optionsOf(argv);
 	const taken = subjects.find(({ name }) => existsSync(join(dir, `${name}.crt`)));
 	if (taken !== undefined) throw new BadOption(`${join(dir, taken.name)}.crt is there already`);
-	mkdirSync(dir, { recursive: true });
+	await makeDirectories(dir).catch(({ code }: NodeJS.ErrnoException) => {
+		throw new BadOption(`--dir ${dir} cannot be made: ${code}`);
+	});
 	if (!existsSync(join(dir, 'ca.crt'))) makeAuthority(dir, days);
 	for (const subject of subjects) {
 		makeCertificate(dir, subject, days);

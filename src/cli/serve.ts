@@ -1,4 +1,4 @@
-import { BadOption } from '../errors.js';
+import { BadOption, Stopped } from '../errors.js';
 import type { Gateway } from '../gateway/index.js';
 import { loadUws } from '../gateway/uws.js';
 import type { BatchView, Replica, StateMachine } from '../index.js';
@@ -135,13 +135,15 @@ export async function run(argv: readonly string[]): Promise<number> {
 	const ending = untilEnd(withStdin);
 	// Where it is missing, nothing is begun.
 	if (gatewayOptions !== null) await loadUws();
-	const replica = await openReplica({
+	const opening = openReplica({
 		...options,
 		stateMachine: state === 'kv' ? new KvMachine() : new Counter(),
 		// Who tails the log wants it from its beginning, whatever snapshots there are.
 		retainBytes: Number.POSITIVE_INFINITY,
 		log: logger ?? ((line) => void process.stdout.write(`replica ${id}: ${line}\n`)),
 	});
+	const replica = await Promise.race([opening, ending]);
+	if (typeof replica === 'string') return endAtOnce(replica);
 	process.stdout.write(`replica ${id} listening on ${peers[id]}\n`);
 	if (isProfiled) replica.profile({ batchesMax: PROFILED_BATCHES });
 	try {
@@ -154,7 +156,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 async function serve(
 	replica: Replica,
 	gateway: Gateway | null,
-	ending: Promise<void>,
+	ending: Promise<unknown>,
 ): Promise<number> {
 	const stopped = new Promise<Error>((resolve) => replica.once('stopped', resolve));
 	const failure = await Promise.race([ending.then(() => null), stopped]);
@@ -163,13 +165,21 @@ async function serve(
 	return 0;
 }
 
+/** While the replica is being opened. What there is by now is what a crash would leave, and every start can deal with that; waiting for a
+ * disk might take for ever. By the signal itself: `process.exit` would wait for the disk, too. */
+function endAtOnce(signal: NodeJS.Signals): never {
+	process.removeAllListeners(signal);
+	process.kill(process.pid, signal);
+	throw new Stopped('it was not open yet');
+}
+
 /** Resolves when the process is asked to end. */
-function untilEnd(withStdin: boolean): Promise<void> {
+function untilEnd(withStdin: boolean): Promise<NodeJS.Signals> {
 	return new Promise((resolve) => {
-		const end = (): void => resolve();
-		process.once('SIGTERM', end);
-		process.once('SIGINT', end);
+		process.once('SIGTERM', resolve);
+		process.once('SIGINT', resolve);
 		if (!withStdin) return;
+		const end = (): void => resolve('SIGTERM');
 		process.stdin.once('end', end).once('error', end).resume();
 		// It alone doesn't keep the process.
 		(process.stdin as { unref?(): void }).unref?.();

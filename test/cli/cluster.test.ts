@@ -1,5 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+	closeSync,
+	constants,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -221,3 +229,29 @@ test('serve ends with 0 on SIGTERM', async () => {
 	expect(await ended).toBe(0);
 	expect(output).toContain(`replica 1 listening on 127.0.0.1:${port}\n`);
 });
+
+test('serve ends on SIGTERM while its disk lets it wait', async () => {
+	const directory = newDirectory();
+	const fifo = join(directory, 'identity.json');
+	expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
+	const args = ['serve', '--id', '1', '--peers', '1=127.0.0.1:1', '--dir', directory];
+	const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'ignore' });
+	children.push(child);
+	const ended = new Promise((resolve) => child.once('close', (...how) => resolve(how)));
+	const writer = await whenRead(fifo);
+	child.kill('SIGTERM');
+	expect(await ended).toEqual([null, 'SIGTERM']);
+	closeSync(writer);
+});
+
+/** Opens this end once somebody reads at the other, who gets nothing until something is written. */
+async function whenRead(fifo: string): Promise<number> {
+	for (;;) {
+		try {
+			return openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+		} catch (error) {
+			expect(error).toMatchObject({ code: 'ENXIO' });
+			await new Promise((resolve) => setTimeout(resolve, 20));
+		}
+	}
+}

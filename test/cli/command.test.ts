@@ -53,6 +53,8 @@ test.each([
 	],
 	[['cluster', '--replicas', '0'], /--replicas is a whole number from 1/],
 	[['cluster', '--base-port', '70000'], /--base-port/],
+	[['bench', '--dir', '/proc/x/y'], /\/proc\/x\/y cannot be written: ENOENT/],
+	[['certs', '--dir', '/proc/x', '--client', 'a'], /\/proc\/x cannot be made: ENOENT/],
 ])('%j is refused in one line, with exit code 2', async (args, complaint) => {
 	const { code, stdout, stderr } = await millrace(args);
 	expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -64,6 +66,8 @@ test.each([
 	[['append', '--peers', PEERS, '/nowhere/at/all'], /cannot read \/nowhere\/at\/all: there is no/],
 	[['append', '--peers', PEERS, '/'], /\/ is a directory/],
 	[['tail', '--peers', PEERS, '--timeout', '0.3'], /ECONNREFUSED/],
+	// Nobody can make anything there.
+	[['serve', '--id', '1', '--peers', PEERS, '--dir', '/proc/x'], /\/proc\/x: ENOENT/],
 ])('%j fails in one line, with exit code 1', async (args, complaint) => {
 	const { code, stdout, stderr } = await millrace(args);
 	expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

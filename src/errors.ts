@@ -223,7 +223,7 @@ export class GatewayUnavailable extends MillraceError {
 	}
 }
 
-/** What this client was let in with doesn't allow it. Nothing was done. */
+/** What this client has shown doesn't allow it: it isn't let in anywhere, or not for this. Nothing was done. */
 export class Forbidden extends MillraceError {
 	constructor(why: string) {
 		super('FORBIDDEN', why);

@@ -15,6 +15,8 @@ export interface Question<Answer> {
 	/** What it says; null if it can't be read. */
 	readonly read: (memory: Memory, offset: number) => Answer | null;
 	readonly timeoutMs: number;
+	/** Asked first, and `send` is called when that is answered: who is mute shall not have been sent it. */
+	readonly before?: Pick<Question<unknown>, 'send' | 'answer' | 'timeoutMs'>;
 	/** Ends the wait, with its reason. */
 	readonly signal?: AbortSignal | undefined;
 }
@@ -25,7 +27,9 @@ export function ask<Answer>(
 	replica: number,
 	question: Question<Answer>,
 ): Promise<Answer> {
-	const { name, send, answer, read, timeoutMs, signal } = question;
+	const { name, send, answer, read, timeoutMs, before, signal } = question;
+	const { clock } = environment;
+	const deadline = clock.now() + timeoutMs;
 	return new Promise((resolve, reject) => {
 		signal?.throwIfAborted();
 		const end = (): void => {
@@ -38,10 +42,18 @@ export function ask<Answer>(
 			reject(reason);
 		};
 		const giveUp = (): void => fail(signal!.reason as Error);
+		const late = (): void => fail(new Unavailable(`replica ${replica} did not answer in time`));
+		let awaited = before?.answer ?? answer;
 		const link = new Link(environment, replica, {
-			ready: send,
+			ready: before?.send ?? send,
 			message: (message, memory, offset) => {
-				if (message.kind !== answer) return;
+				if (message.kind !== awaited) return;
+				if (awaited !== answer) {
+					awaited = answer;
+					timer.cancel();
+					timer = clock.after(Math.max(1, deadline - clock.now()), late);
+					return send(link);
+				}
 				const said = read(memory, offset);
 				if (said === null)
 					return fail(new ProtocolError(`replica ${replica} sent ${name} that can't be read`));
@@ -52,9 +64,7 @@ export function ask<Answer>(
 			written: () => {},
 			lost: fail,
 		});
-		const timer = environment.clock.after(Math.max(1, timeoutMs), () => {
-			fail(new Unavailable(`replica ${replica} did not answer in time`));
-		});
+		let timer = clock.after(Math.max(1, before?.timeoutMs ?? timeoutMs), late);
 		signal?.addEventListener('abort', giveUp);
 	});
 }

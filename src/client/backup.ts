@@ -9,6 +9,7 @@ import {
 import type { Address, Timer } from '../io.js';
 import type { Environment } from './environment.js';
 import { Link } from './link.js';
+import { TurnedAway } from './turned-away.js';
 import type { PeerReport } from './types.js';
 
 /** What a replica gives at once. */
@@ -65,7 +66,7 @@ export async function backupFromAny(
 	const applied = ({ status }: PeerReport) => status?.applied ?? 0;
 	const candidates = [...reports].sort((a, b) => rank(a) - rank(b) || applied(b) - applied(a));
 	let hasBegun = false;
-	let failure: Error = new Unavailable('there is no replica to ask');
+	let failure = whyNobody(reports);
 	for (const report of candidates.filter((candidate) => rank(candidate) < 2)) {
 		try {
 			const begin: TakeRange = (range) => {
@@ -79,6 +80,16 @@ export async function backupFromAny(
 		}
 	}
 	throw failure;
+}
+
+/** Where no replica has said how it is. */
+function whyNobody(reports: readonly PeerReport[]): Error {
+	const turnedAway = new TurnedAway();
+	for (const { id, error } of reports) {
+		if (error === null) turnedAway.welcomed();
+		else turnedAway.heard(id, error);
+	}
+	return turnedAway.inTheEnd(new Unavailable('there is no replica to ask'));
 }
 
 /** From the replica at this address, whichever it is. */

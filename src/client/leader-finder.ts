@@ -7,6 +7,7 @@ import { membersOf, readStatus, requestStatus } from './ask-status.js';
 import { backoffMs, type Environment, nextReplica } from './environment.js';
 import { LeaderProbe } from './leader-probe.js';
 import { Link } from './link.js';
+import { TurnedAway } from './turned-away.js';
 
 const TICK_MS = 200;
 /** A leader that is silent for so long while somebody waits for it may be a stopped process. */
@@ -25,8 +26,8 @@ export interface LeaderUser {
 	message(message: MessageNumbers, memory: Memory, offset: number): void;
 	/** What was sent is unanswered. */
 	lost(): void;
-	/** Fails what has waited for too long. `lastFailure`: what is known of the reason. */
-	expire(now: number, lastFailure: string): void;
+	/** Fails what has waited for too long, when `now` is infinite everything. `failure`: what is known of the reason. */
+	expire(now: number, failure: Error): void;
 }
 
 /**
@@ -52,7 +53,8 @@ export class LeaderFinder {
 	readonly #probe: LeaderProbe;
 	/** The highest term that a replica has told of: who led in an earlier one leads no more. */
 	#term = 0;
-	#lastFailure = 'no replica has answered';
+	#lastFailure: Error = new Unavailable('no replica has answered');
+	readonly #turnedAway = new TurnedAway();
 	#waitingSince = 0;
 	#isClosed = false;
 
@@ -66,8 +68,9 @@ export class LeaderFinder {
 		this.#probe = new LeaderProbe(
 			environment,
 			(status) => this.#heard(status),
-			(reason) => {
-				this.#lastFailure = reason.message;
+			(id, reason) => {
+				this.#lastFailure = reason;
+				this.#isTurnedAway(id, reason);
 			},
 		);
 	}
@@ -92,9 +95,13 @@ export class LeaderFinder {
 		if (this.#isClosed) return;
 		if (this.#tick === null) {
 			this.#waitingSince = this.#environment.clock.now();
+			this.#turnedAway.begin();
 			this.#armTick();
 		}
-		if (this.#link === null && this.#pause === null && !this.#probe.isOn) this.#dial();
+		if (this.#link !== null || this.#pause !== null || this.#probe.isOn) return;
+		const { times } = this.#turnedAway;
+		if (times === 0) this.#dial();
+		else this.#retry(backoffMs(this.#environment.random, times));
 	}
 
 	/** The other end has done what only a leader can. */
@@ -163,13 +170,29 @@ export class LeaderFinder {
 
 	#ready(): void {
 		this.#isReady = true;
+		this.#turnedAway.welcomed();
 		if (this.#place === 'leader') requestStatus(this.#environment, this.#link!);
 		for (const user of this.#users) user.connected();
 	}
 
 	#lost(reason: Error): void {
+		const replica = this.#target;
 		this.#drop(reason);
-		this.#seek();
+		if (!this.#isTurnedAway(replica, reason)) this.#seek();
+	}
+
+	/** Is nobody left who may let this client in? Then nobody waits any more. */
+	#isTurnedAway(replica: number, reason: Error): boolean {
+		const { addresses } = this.#environment;
+		const all = typeof this.#place === 'number' ? [this.#place] : addresses.keys();
+		this.#turnedAway.heard(replica, reason);
+		const refusal = this.#turnedAway.verdict(all);
+		if (refusal === null) return false;
+		this.#probe.stop();
+		for (const user of this.#users) user.expire(Number.POSITIVE_INFINITY, refusal);
+		this.#pause?.cancel();
+		this.#pause = null;
+		return true;
 	}
 
 	/** Goes on elsewhere: at whoever leads, or at the next replica. */
@@ -186,6 +209,7 @@ export class LeaderFinder {
 
 	/** A replica says of itself what it is. */
 	#heard(status: ReplicaStatus): void {
+		this.#turnedAway.welcomed();
 		this.#learn(status);
 		if (!this.#isWaiting || this.#isReady) return this.#probe.stop();
 		if (status.role !== 'leader' || status.term < this.#term) return;
@@ -221,7 +245,7 @@ export class LeaderFinder {
 		this.#link = null;
 		this.#left = this.#target;
 		this.#isProven = false;
-		this.#lastFailure = reason.message;
+		this.#lastFailure = reason;
 		this.#failures += 1;
 		if (!this.#isReady) return;
 		this.#isReady = false;
@@ -251,7 +275,8 @@ export class LeaderFinder {
 	#judge(): void {
 		if (this.#isClosed) return;
 		const now = this.#environment.clock.now();
-		for (const user of this.#users) user.expire(now, this.#lastFailure);
+		const failure = this.#turnedAway.inTheEnd(this.#lastFailure);
+		for (const user of this.#users) user.expire(now, failure);
 		if (this.#isClosed) return;
 		if (!this.#isWaiting) {
 			this.#tick = null;

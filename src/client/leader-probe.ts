@@ -14,7 +14,7 @@ const QUICK_ROUNDS = 4;
 export class LeaderProbe {
 	readonly #environment: Environment;
 	readonly #heard: (status: ReplicaStatus) => void;
-	readonly #failed: (reason: Error) => void;
+	readonly #failed: (id: number, reason: Error) => void;
 	readonly #links = new Map<number, Link>();
 	#timer: Timer | null = null;
 	#rounds = 0;
@@ -23,7 +23,7 @@ export class LeaderProbe {
 	constructor(
 		environment: Environment,
 		heard: (status: ReplicaStatus) => void,
-		failed: (reason: Error) => void,
+		failed: (id: number, reason: Error) => void,
 	) {
 		this.#environment = environment;
 		this.#heard = heard;
@@ -70,7 +70,7 @@ export class LeaderProbe {
 			written: () => {},
 			lost: (reason) => {
 				this.#links.delete(id);
-				this.#failed(reason);
+				this.#failed(id, reason);
 			},
 		});
 		this.#links.set(id, link);

@@ -1,4 +1,4 @@
-import { ProtocolError, Unavailable } from '../errors.js';
+import { Forbidden, ProtocolError, Unavailable } from '../errors.js';
 import { Memory } from '../format/memory.js';
 import {
 	emptyMessage,
@@ -10,6 +10,7 @@ import {
 import type { Address, Connection, ConnectionHandler, Timer } from '../io.js';
 import { HELLO_BYTES, Purpose, readHello, writeHello } from '../transport/hello.js';
 import { Outbound } from '../transport/outbound.js';
+import { Rejection } from '../transport/rejection.js';
 import { StagingReceiver } from '../transport/staging-receiver.js';
 import type { Environment } from './environment.js';
 
@@ -26,7 +27,7 @@ export interface LinkEvents {
 	batch(memory: Memory, offset: number, length: number): boolean;
 	/** Something that was sent has left. */
 	written(): void;
-	/** The connection is gone, and not because of `close`. Called once, and nothing after it. */
+	/** The connection is gone, and not because of `close`. Called once, and nothing after it. `Forbidden`: this client wasn't let in. */
 	lost(reason: Error): void;
 }
 
@@ -131,7 +132,7 @@ export class Link {
 			},
 			closed: (reason) => {
 				const why = reason === null ? 'it closed the connection' : reason.message;
-				this.#fail(new Unavailable(`${this.#name}: ${why}`));
+				this.#leftWith(why, reason instanceof Forbidden);
 			},
 		};
 	}
@@ -146,13 +147,19 @@ export class Link {
 		readMessage(memory, offset, this.#message);
 		if (this.#message.kind === MessageFrameKind.goodbye) {
 			const why = new TextDecoder().decode(messageBody(memory, offset));
-			this.#fail(new Unavailable(`${this.#name}: ${why}`));
+			this.#leftWith(why, this.#message.hintIndex === Rejection.forbidden);
 		} else if (this.#isReady) {
 			this.#events.message(this.#message, memory, offset);
 		} else {
 			this.#hello(memory, offset);
 		}
 		return true;
+	}
+
+	/** The other end lets go. Who was let in has another reason to come again. */
+	#leftWith(why: string, isRefused: boolean): void {
+		const Reason = isRefused && !this.#isReady ? Forbidden : Unavailable;
+		this.#fail(new Reason(`${this.#name}: ${why}`));
 	}
 
 	#hello(memory: Memory, offset: number): void {

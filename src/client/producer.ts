@@ -4,7 +4,6 @@ import {
 	SessionError,
 	SessionExpired,
 	Stopped,
-	Unavailable,
 	UnknownOutcome,
 } from '../errors.js';
 import { BATCH_WAITS_MAX } from '../format/batch.js';
@@ -19,6 +18,7 @@ import type { LeaderFinder, LeaderUser } from './leader-finder.js';
 import type { Link } from './link.js';
 import { checkSize, isFinal, mayBeTaken, refusal } from './refusals.js';
 import type { ProducerSession } from './session.js';
+import { timedOut } from './turned-away.js';
 
 /** While fewer frames than this are under way, what a turn brought is sent at its end. From then on it is
  * gathered until a batch is worth sending. */
@@ -336,15 +336,14 @@ export class Producer implements LeaderUser {
 		this.#failAll((frame) => (frame !== null && mayBeTaken(frame, sequence) ? unknown : error));
 	}
 
-	expire(now: number, lastFailure: string): void {
+	expire(now: number, failure: Error): void {
 		const { timeoutMs } = this.#environment;
 		if (!this.isWaiting || now - this.#progressAt < timeoutMs) return;
-		const why = `no answer for ${timeoutMs} ms (${lastFailure})`;
-		const unavailable = new Unavailable(why);
+		const error = timedOut(timeoutMs, failure);
 		this.#failAll((frame) =>
-			frame !== null && frame.attempts > 0 ? new UnknownOutcome(why) : unavailable,
+			frame !== null && frame.attempts > 0 ? new UnknownOutcome(error.message, error) : error,
 		);
-		this.#finder.reconnect(unavailable);
+		this.#finder.reconnect(error);
 	}
 
 	close(): void {

@@ -1,4 +1,4 @@
-import { Busy, ReadFailed, Stopped, TooLarge, Unavailable } from '../errors.js';
+import { Busy, ReadFailed, Stopped, TooLarge } from '../errors.js';
 import type { Memory } from '../format/memory.js';
 import {
 	emptyMessage,
@@ -11,6 +11,7 @@ import { Rejection } from '../transport/rejection.js';
 import type { Environment } from './environment.js';
 import type { LeaderFinder, LeaderUser } from './leader-finder.js';
 import type { ReadTerms } from './read-terms.js';
+import { timedOut } from './turned-away.js';
 
 interface Read {
 	readonly query: Uint8Array;
@@ -127,12 +128,12 @@ export class Reader implements LeaderUser {
 		}
 	}
 
-	expire(now: number, lastFailure: string): void {
+	expire(now: number, failure: Error): void {
 		const { timeoutMs } = this.#environment;
 		for (const [context, read] of this.#reads) {
 			if (now - read.since < timeoutMs) return;
 			this.#forget(context, read);
-			read.reject(new Unavailable(`no answer for ${timeoutMs} ms (${lastFailure})`));
+			read.reject(timedOut(timeoutMs, failure));
 		}
 	}
 

@@ -1,4 +1,4 @@
-import { BadOption, Compacted, ProtocolError, Stopped, Unavailable } from '../errors.js';
+import { BadOption, Compacted, Forbidden, ProtocolError, Stopped, Unavailable } from '../errors.js';
 import { BatchKind, batchIndex, batchKind, batchLastIndex } from '../format/batch.js';
 import type { Memory } from '../format/memory.js';
 import {
@@ -13,6 +13,7 @@ import { askAll, confirmedEnd, membersOf, readStatus } from './ask-status.js';
 import { backoffMs, type Environment, nextReplica } from './environment.js';
 import { Link } from './link.js';
 import { TailBatch } from './tail-batch.js';
+import { TurnedAway } from './turned-away.js';
 import type { ClientTailOptions } from './types.js';
 
 /** What has come and isn't consumed yet; beyond that the replica is no longer read from. */
@@ -87,7 +88,8 @@ class Tail {
 	#pause: Timer | null = null;
 	#tick: Timer | null = null;
 	#progressAt: number;
-	#lastFailure = 'no replica has answered';
+	#lastFailure: Error = new Unavailable('no replica has answered');
+	readonly #turnedAway = new TurnedAway();
 
 	constructor(environment: Environment, from: number | null, follow: boolean) {
 		this.#environment = environment;
@@ -174,6 +176,7 @@ class Tail {
 
 	#ready(link: Link): void {
 		this.#isReady = true;
+		this.#turnedAway.welcomed();
 		if (this.#follow) this.#progressAt = this.#environment.clock.now();
 		const request = emptyMessage(MessageFrameKind.tailRequest);
 		request.group = this.#environment.group;
@@ -255,9 +258,12 @@ class Tail {
 		this.#link?.close();
 		this.#link = null;
 		this.#isReady = false;
-		this.#lastFailure = reason.message;
+		this.#lastFailure = reason;
 		if (this.#isClosed || this.#error !== null || this.#isAtEnd || this.#pause !== null) return;
 		const { addresses, random, clock } = this.#environment;
+		this.#turnedAway.heard(this.#replica, reason);
+		const refusal = this.#turnedAway.verdict(addresses.keys());
+		if (refusal !== null) return this.fail(refusal);
 		this.#replica = nextReplica(addresses, this.#replica);
 		const rounds = Math.floor(this.#failures / addresses.size);
 		this.#failures += 1;
@@ -299,9 +305,10 @@ class Tail {
 			return;
 		}
 		if (now - this.#progressAt >= timeoutMs) {
+			const failure = this.#turnedAway.inTheEnd(this.#lastFailure);
 			const why = this.#follow ? 'no replica serves the tail' : 'its end is not confirmed';
-			this.fail(new Unavailable(`${why}, for ${timeoutMs} ms (${this.#lastFailure})`));
-			return;
+			const late = new Unavailable(`${why}, for ${timeoutMs} ms (${failure.message})`);
+			return this.fail(failure instanceof Forbidden ? failure : late);
 		}
 		if (this.#link === null || !this.#isReady) return;
 		if (this.#isCaughtUp && this.#end !== null && now - this.#progressAt >= QUIET_MS) {

@@ -64,7 +64,7 @@ export class HttpGateway implements Gateway, Desk, Place {
 			budget: this.budget,
 			connectionBytesMax: settings.limits.connectionBytesMax,
 			takeMs: settings.limits.requestMs,
-			admitSocket: (response, request) => this.#admitSocket(response, request),
+			admitSocket: (...asked) => this.#admitSocket(...asked),
 			accept: (connection, permission) => sideDoorOf(replica).accept(connection, permission),
 			// Its beginning was counted as that of a connection, its end isn't.
 			ended: () => {
@@ -179,8 +179,12 @@ export class HttpGateway implements Gateway, Desk, Place {
 		return false;
 	}
 
-	/** @returns what may be done on a WebSocket; null if it was refused, and said so */
-	#admitSocket(response: HttpResponse, request: HttpRequest): Permission | null {
+	/** As `SocketHost` says. */
+	#admitSocket(
+		response: HttpResponse,
+		request: HttpRequest,
+		mayTell: boolean,
+	): Permission | 'nothing' | null {
 		const { isOurs, token } = readProtocols(request.getHeader('sec-websocket-protocol'));
 		const exchange = new Exchange(this, response, request);
 		this.#requests += 1;
@@ -194,8 +198,12 @@ export class HttpGateway implements Gateway, Desk, Place {
 		else {
 			const byProtocol = token === null ? null : tokens.permissionOf(token);
 			const held = byProtocol ?? tokens.permissionOfHeader(exchange.authorization);
-			if (held === null) refuseStranger(exchange);
-			return held;
+			if (held !== null) return held;
+			if (!mayTell) refuseStranger(exchange);
+			else {
+				this.#failures += 1;
+				return 'nothing';
+			}
 		}
 		return null;
 	}

@@ -4,6 +4,7 @@ import { emptyMessage, MessageFrameKind } from '../format/message.js';
 import type { Clock, Connection, ConnectionHandler, Timer } from '../io.js';
 import { type Greeting, type Hello, helloNumbers, Purpose, readHello } from '../transport/hello.js';
 import { Outbound } from '../transport/outbound.js';
+import { Rejection } from '../transport/rejection.js';
 import { type StagedFrames, StagingReceiver } from '../transport/staging-receiver.js';
 import type { Versions } from '../transport/versions.js';
 import { withoutRole } from './client-roles.js';
@@ -141,7 +142,8 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 
 	#welcome(hello: Greeting): void {
 		const refusal = hello.purpose === Purpose.peer ? this.#refusal(hello) : this.#clientRefusal();
-		if (refusal !== null) return this.close(refusal);
+		const isForbidden = hello.purpose === Purpose.client && this.#permission === null;
+		if (refusal !== null) return this.close(refusal, isForbidden ? Rejection.forbidden : 0);
 		const { clients } = this.#host;
 		this.#forget();
 		if (hello.purpose === Purpose.client) clients.add(this);
@@ -194,8 +196,8 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		if (!this.#isPaused && !this.#isClosed) this.#connection.resume();
 	}
 
-	/** Says goodbye with the reason, then closes. */
-	close(reason: string): void {
+	/** Says goodbye with the reason, then closes. `code`: a `Rejection`, for who is told more than words; or 0. */
+	close(reason: string, code = 0): void {
 		if (this.#isClosed) return;
 		this.#isClosed = true;
 		const { remote } = this.#connection;
@@ -208,6 +210,7 @@ export class Accepted implements ConnectionHandler, StagedFrames, Incoming {
 		const goodbye = emptyMessage(MessageFrameKind.goodbye);
 		goodbye.group = this.#host.group;
 		goodbye.from = this.#host.id;
+		goodbye.hintIndex = code;
 		const why = new TextEncoder().encode(reason);
 		// What the guest still has to say may not follow the goodbye.
 		if (!this.#outbound.end(goodbye, why, closeNow)) closeNow();

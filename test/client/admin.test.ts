@@ -27,10 +27,11 @@ function options(signal: AbortSignal | undefined) {
 	return signal === undefined ? {} : { signal };
 }
 
-/** Counts what it is asked, and answers an administrator as it is told: `null` = not at all. */
+/** Says what it is, counts what else it is asked, and answers an administrator as it is told: `null` = not at all. */
 function counting(asked: number[], answer: object | null = null, act = (_: Guest) => {}): Script {
 	return {
 		message: (guest, message) => {
+			if (message.kind === MessageFrameKind.statusRequest) return guest.tellRole('leader');
 			asked.push(message.kind);
 			if (answer !== null) {
 				guest.send(MessageFrameKind.adminReply, {}, JSON.stringify(answer));
@@ -38,6 +39,11 @@ function counting(asked: number[], answer: object | null = null, act = (_: Guest
 			act(guest);
 		},
 	};
+}
+
+/** Greets, and then says nothing at all. */
+function mute(asked: number[]): Script {
+	return { message: (_guest, { kind }) => asked.push(kind) };
 }
 
 async function connectionsAreGone(fake: FakeReplica): Promise<void> {
@@ -48,9 +54,12 @@ describe('a signal ends', () => {
 	const reason = new Error('enough');
 
 	/** What the call ends with, and how often it was asked, when the signal comes behind the question. */
-	async function given(call: (remote: RemoteClient, signal: AbortSignal) => Promise<unknown>) {
+	async function given(
+		call: (remote: RemoteClient, signal: AbortSignal) => Promise<unknown>,
+		script: (asked: number[]) => Script = counting,
+	) {
 		const asked: number[] = [];
-		const mute = await replica(1, counting(asked));
+		const mute = await replica(1, script(asked));
 		const giving = new AbortController();
 		const called = call(client([mute]), giving.signal);
 		await until('it is asked', () => asked.length > 0);
@@ -71,7 +80,7 @@ describe('a signal ends', () => {
 	});
 
 	test.each(Object.entries(QUESTIONS))('%s, which changes nothing', async (_name, call) => {
-		expect((await given(call)).error).toBe(reason);
+		expect((await given(call, mute)).error).toBe(reason);
 	});
 
 	test('a backup of which some is there', async () => {
@@ -129,22 +138,29 @@ test('the reason of a signal is the cause of what proposals and reads end with',
 
 describe('time runs out', () => {
 	test.each(Object.entries(CHANGES))('for %s: it may have been done', async (_name, call) => {
-		const mute = await replica(1, {});
-		await expect(call(client([mute], { timeoutMs: 700 }))).rejects.toBeInstanceOf(UnknownOutcome);
+		const awake = await replica(1, counting([]));
+		const called = call(client([awake], { timeoutMs: 700 }));
+		await expect(called).rejects.toBeInstanceOf(UnknownOutcome);
+	});
+
+	test.each(Object.entries(CHANGES))('for %s that was sent to nobody', async (_name, call) => {
+		const asked: number[] = [];
+		const one = await replica(1, mute(asked));
+		await expect(call(client([one], { timeoutMs: 300 }))).rejects.toBeInstanceOf(Unavailable);
+		expect(new Set(asked)).toEqual(new Set([MessageFrameKind.statusRequest]));
 	});
 
 	test('for members: nobody has answered', async () => {
-		const mute = await replica(1, {});
-		const called = client([mute], { timeoutMs: 150 }).members();
+		const called = client([await replica(1, {})], { timeoutMs: 150 }).members();
 		await expect(called).rejects.toBeInstanceOf(Unavailable);
 	});
 });
 
 test('closing the client ends them all', async () => {
 	const asked: number[] = [];
-	const mute = await replica(1, counting(asked));
+	const one = await replica(1, counting(asked));
 	for (const call of Object.values(CHANGES)) {
-		const remote = client([mute]);
+		const remote = client([one]);
 		const called = call(remote);
 		asked.length = 0;
 		await until('it is asked', () => asked.length > 0);
@@ -154,15 +170,16 @@ test('closing the client ends them all', async () => {
 		);
 		await expect(call(remote)).rejects.toBeInstanceOf(Stopped);
 	}
+	one.script = mute(asked);
 	for (const call of Object.values(QUESTIONS)) {
-		const remote = client([mute]);
+		const remote = client([one]);
 		const called = call(remote);
 		asked.length = 0;
 		await until('it is asked', () => asked.length > 0);
 		await remote.close();
 		await expect(called).rejects.toBeInstanceOf(Stopped);
 	}
-	await connectionsAreGone(mute);
+	await connectionsAreGone(one);
 });
 
 describe('a connection that is lost behind the request', () => {
@@ -195,6 +212,24 @@ test('who answers that nothing was done leaves it to the next one', async () => 
 	const both = [await replica(1, refusing), await replica(2, leading)];
 	await client(both).changeMembers(change);
 	expect(asked).toHaveLength(2);
+});
+
+describe('who greets and is mute then', () => {
+	const answering = { ok: true, leader: 2, voters: [], last: 7 };
+
+	test.each(Object.entries({ ...CHANGES, members: QUESTIONS.members }))(
+		'has his share of the time: %s goes on to the next one',
+		async (_name, call) => {
+			const asked: number[] = [];
+			const told: number[] = [];
+			const both = [await replica(1, mute(asked)), await replica(2, counting(told, answering))];
+			// Whoever waits for all of it fails the test by that.
+			await call(client(both, { timeoutMs: 120_000 }));
+			expect(asked).toHaveLength(1);
+			expect(told).toEqual([MessageFrameKind.adminRequest]);
+			await connectionsAreGone(both[0]!);
+		},
+	);
 });
 
 /** The first range of a backup of which more is to come. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RemoteClient } from '../../src/client/remote-client.js';
-import { Forbidden, Unavailable } from '../../src/errors.js';
+import { Forbidden } from '../../src/errors.js';
 import { Memory } from '../../src/format/memory.js';
 import type { Gateway, Permission } from '../../src/gateway/index.js';
 import type { Replica } from '../../src/replica/replica.js';
@@ -114,7 +114,10 @@ describe.skipIf(unavailable !== null)('the WebSockets of a gateway', () => {
 			new BareSocket(plain, ['millrace.v1'], { headers: { authorization: 'Bearer x' } }),
 		];
 		await until('they are refused', () => bad.every(({ code }) => code !== null));
-		expect(bad.map(({ fault }) => fault)).toEqual(bad.map(() => expect.stringContaining('401')));
+		expect(bad.map(({ fault }) => fault)).toEqual(bad.map(() => ''));
+		const [first, ...others] = bad.map(({ text }) => text);
+		expect(first).toContain('no token that is known here was shown');
+		expect(others).toEqual(others.map(() => first));
 		await plain.close();
 		await until('the others are told', () => good.every(({ code }) => code === 1001));
 	});
@@ -139,11 +142,61 @@ describe.skipIf(unavailable !== null)('the WebSockets of a gateway', () => {
 		expect([said.status, codeOf(said)]).toEqual([426, 'UPGRADE_REQUIRED']);
 	});
 
-	it('a client without a token that is known says so in the end', async () => {
-		const stranger = connectTo({ 1: guarded }, { token: 'a-wrong-token-of-16', timeoutMs: 700 });
+	it.each([
+		['no token', {}],
+		['a wrong one', { token: 'a-wrong-token-of-16' }],
+	])('a client with %s is told so, by every call', async (_what, shown) => {
+		const { last } = replica.status();
+		// Whoever waits for the time to run out fails the test by that.
+		const stranger = connectTo({ 1: guarded }, { ...shown, timeoutMs: 120_000 });
 		clients.push(stranger);
-		await expect(stranger.propose(encode('no'))).rejects.toThrow(Unavailable);
-		await expect(stranger.read(encode('no'))).rejects.toThrow(/401/);
+		const tail = async () => {
+			for await (const _ of stranger.tail()) throw new Error('it has come');
+		};
+		const calls = [
+			stranger.propose(encode('no')),
+			stranger.read(encode('no')),
+			stranger.read(encode('no'), { from: 'any', consistency: 'stale' }),
+			stranger.members(),
+			stranger.changeMembers({ remove: [1] }),
+			stranger.transferLeadership(),
+			stranger.backup(() => {}),
+			tail(),
+		];
+		for (const { status, reason } of (await Promise.allSettled(calls)) as PromiseRejectedResult[]) {
+			expect(status).toBe('rejected');
+			expect(reason).toBeInstanceOf(Forbidden);
+			expect(reason.message).toContain('no token that is known here was shown');
+		}
+		const [report] = await stranger.status();
+		expect(report!.error).toBeInstanceOf(Forbidden);
+		expect(replica.status().last).toBe(last);
+	});
+
+	it('what a stranger says is not looked at; he is cut off, and there are only so many', async () => {
+		const { last } = replica.status();
+		const before = guarded.counters();
+		const bare = Array.from({ length: 40 }, () => new BareSocket(guarded));
+		const told = bare.filter(({ fault }) => fault === '');
+		await until('each has an answer', () =>
+			bare.every(({ fault, heard }) => fault !== '' || heard.length > 0),
+		);
+		const refused = bare.filter(({ fault }) => fault !== '');
+		expect(refused).toHaveLength(8);
+		expect(refused.every(({ fault }) => fault.includes('401'))).toBe(true);
+		expect(guarded.counters()).toMatchObject({
+			sockets: 0,
+			failures: before.failures + 40,
+			waitingBytes: 0,
+		});
+		for (const { socket, isOpen } of told) if (isOpen) socket.send(hello(Purpose.client));
+		for (const { socket, isOpen } of told) if (isOpen) socket.send('text');
+		// They don't go by themselves.
+		await until('they are cut off', () => bare.every(({ code }) => code !== null));
+		expect(guarded.counters().connections).toBe(0);
+		for (const { heard } of told) expect(heard.length).toBeLessThanOrEqual(1);
+		expect(replica.status().last).toBe(last);
+		await client(guarded, tokenOf('write')).propose(encode('others go on'));
 	});
 
 	it('closes who sends text, what is no frame, too long a message, or a replica’s hello', async () => {

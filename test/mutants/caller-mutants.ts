@@ -240,8 +240,8 @@ export const callerMutants: readonly Mutant[] = [
 		'timed-out-told-as-never-sent',
 		20,
 		CLIENT_PRODUCER,
-		'const unavailable = new Unavailable(why);\n\t\tthis.#failAll((frame) =>\n\t\t\tframe !== null && frame.attempts > 0 ? new UnknownOutcome(why) : unavailable,\n\t\t);',
-		'const unavailable = new Unavailable(why);\n\t\tthis.#failAll(() => unavailable);',
+		'frame !== null && frame.attempts > 0 ? new UnknownOutcome(error.message, error) : error,',
+		'frame !== null && frame.attempts < 0 ? new UnknownOutcome(error.message, error) : error,',
 		tests(PRODUCER, /nobody answers: unavailable if it was never sent, unknown if it was/),
 	),
 	mutant(
@@ -341,6 +341,14 @@ export const callerMutants: readonly Mutant[] = [
 		"const HARMLESS = ['members'];",
 		"const HARMLESS = ['members', 'changeMembers', 'transfer'];",
 		tests(ADMIN, /goes to nobody else/, 'goes to nobody else'),
+	),
+	mutant(
+		'changes-are-sent-to-the-mute',
+		20,
+		'src/client/admin.ts',
+		'timeoutMs: leftMs, before });',
+		'timeoutMs: before.timeoutMs });',
+		tests(ADMIN, /has his share of the time/, 'has his share'),
 	),
 	mutant(
 		'front-of-the-log-dropped-without-its-sessions',

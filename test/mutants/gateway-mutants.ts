@@ -7,6 +7,7 @@ const LIMITS = 'test/gateway/socket-limits.test.ts';
 const STAGING = 'test/transport/staging-receiver.test.ts';
 
 const CONNECTION = 'src/gateway/socket-connection.ts';
+const DOOR = 'src/gateway/socket-door.ts';
 const GUEST = 'src/replica/restricted-guest.ts';
 
 const ALLOWED = /allow what the token allows/;
@@ -62,6 +63,38 @@ export const gatewayMutants: readonly Mutant[] = [
 		'if (permission !== null) return service;',
 		tests(SOCKETS, ALLOWED, 'what the token allows'),
 		tests(ROLES_TEST, /nothing that it proposes is in the log/),
+	),
+	mutant(
+		'strangers-are-clients',
+		31,
+		DOOR,
+		"if (permission === 'nothing') return this.#turnAway(socket);",
+		'',
+		tests(SOCKETS, /is told so, by every call/, 'is told so'),
+	),
+	mutant(
+		'strangers-stay',
+		30,
+		DOOR,
+		'if (ticks === 0) stranger.close();',
+		'if (ticks > STRANGER_TICKS) stranger.close();',
+		tests(SOCKETS, /they are cut off/, 'he is cut off'),
+	),
+	mutant(
+		'any-number-of-strangers',
+		30,
+		DOOR,
+		'this.#strangers.size < STRANGERS_MAX;',
+		'this.#strangers.size >= 0 * STRANGERS_MAX;',
+		tests(SOCKETS, /he is cut off, and there are only so many/, 'he is cut off'),
+	),
+	mutant(
+		'turned-away-by-one-is-by-all',
+		31,
+		'src/client/leader-finder.ts',
+		'this.#turnedAway.verdict(all);',
+		'this.#turnedAway.verdict(all && [replica]);',
+		tests(ROLES_TEST, /whom some replicas turn away/, 'whom some replicas turn away'),
 	),
 	mutant(
 		'clients-without-a-role-read',

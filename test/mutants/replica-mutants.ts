@@ -326,7 +326,7 @@ export const replicaMutants: readonly Mutant[] = [
 		'any-replica-is-a-peer',
 		[24, 31],
 		'src/replica/acceptor.ts',
-		'if (refusal !== null) return this.close(refusal);',
+		'if (refusal !== null) return this.close(refusal, isForbidden ? Rejection.forbidden : 0);',
 		'',
 		tests(HOSTILE, /a replica that is none of this cluster/, 'a replica that is none'),
 	),

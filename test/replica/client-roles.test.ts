@@ -8,7 +8,7 @@ import {
 	connect,
 	type RemoteClient,
 } from '../../src/client/index.js';
-import { BadOption, Forbidden, Unavailable } from '../../src/errors.js';
+import { BadOption, Forbidden } from '../../src/errors.js';
 import { BatchKind } from '../../src/format/batch.js';
 import {
 	emptyMessage,
@@ -143,12 +143,52 @@ describe('roles of clients by their certificates', () => {
 			'"__proto__" has no role here',
 		],
 	])('is turned away with %s, and told why', async (_what, make, why) => {
-		const stranger = client(make(), { timeoutMs: 900 });
+		// Whoever waits for the time to run out fails the test by that.
+		const stranger = client(make(), { timeoutMs: 120_000 });
 		const read = stranger.read(QUERY, { from: 1, consistency: 'stale' });
-		await expect(read).rejects.toBeInstanceOf(Unavailable);
+		await expect(read).rejects.toBeInstanceOf(Forbidden);
 		await expect(read).rejects.toThrow(why);
+		// All that it knows turn it away.
+		await expect(stranger.propose(numbered(1))).rejects.toBeInstanceOf(Forbidden);
+		await expect(stranger.members()).rejects.toBeInstanceOf(Forbidden);
+		await expect(stranger.tail().next()).rejects.toBeInstanceOf(Forbidden);
 		const line = cluster.lines.get(1)!.find((words) => words.includes(why));
 		expect(line).toMatch(/^connection from .+ closed: [^\n]+$/);
+	});
+
+	it('whom some replicas turn away works with those that don’t, and is told when nobody is left', async () => {
+		const { id: leading } = await leader();
+		const tls = named('client-stranger');
+		const mixed = client(tls, { peers: cluster.peers, timeoutMs: 1500 });
+		await client(named('client-writer')).propose(numbered(0));
+		for (let i = 0; i < 6; i++) {
+			const one = client(tls, { peers: cluster.peers });
+			await one.read(QUERY, { from: 'any', consistency: 'stale' });
+			await one.tail().next();
+		}
+		expect((await mixed.status()).map(({ error }) => error instanceof Forbidden)).toEqual([
+			true,
+			true,
+			false,
+		]);
+		// One of those that let nobody in leads, and that may change.
+		expect(leading).not.toBe(3);
+		await expect(mixed.read(QUERY)).rejects.toThrow(/no answer for 1500 ms/);
+		const { 1: gone } = await freePeers(1);
+		const alone = client(tls, { peers: { 1: cluster.peers[1]!, 9: gone! }, timeoutMs: 900 });
+		const calls: Promise<unknown>[] = [
+			alone.propose(numbered(1)),
+			alone.read(QUERY),
+			alone.members(),
+		];
+		calls.push(
+			alone.tail().next(),
+			alone.backup(() => {}),
+		);
+		for (const told of (await Promise.allSettled(calls)) as PromiseRejectedResult[]) {
+			expect(told.reason).toBeInstanceOf(Forbidden);
+			expect(told.reason.message).toMatch(/no role here, and nobody else has answered/);
+		}
 	});
 
 	it('a name is a name, also that of a constructor; and a replica may let all others read', async () => {

@@ -14,6 +14,8 @@ export interface PageFrames {
 	readonly ask: string;
 	/** The kind of the message that answers. */
 	readonly statusReply: number;
+	/** The kind of that which ends the connection, with the reason. */
+	readonly goodbye: number;
 }
 
 export function pageFrames(cluster: string, group: number): PageFrames {
@@ -33,5 +35,6 @@ export function pageFrames(cluster: string, group: number): PageFrames {
 	const ask = new Memory(messageLength(0));
 	writeMessage(ask, 0, request);
 	const text = ({ bytes }: Memory) => Buffer.from(bytes).toString('base64');
-	return { hello: text(hello), ask: text(ask), statusReply: MessageFrameKind.statusReply };
+	const { statusReply, goodbye } = MessageFrameKind;
+	return { hello: text(hello), ask: text(ask), statusReply, goodbye };
 }

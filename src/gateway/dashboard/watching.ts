@@ -36,6 +36,8 @@ class Stream {
 	#take;
 	/** Resolves when it stands. */
 	opened;
+	/** Called when the other end lets go, with a word: most likely that it doesn't know the token. */
+	refused = () => {};
 
 	/** \`take\` is given each status that comes, asked for or not. */
 	constructor(url, take) {
@@ -76,6 +78,8 @@ class Stream {
 			if (all[KIND_AT] === page.frames.statusReply) {
 				const body = all.subarray(BODY_AT, BODY_AT + view.getUint32(BODY_BYTES_AT, true));
 				this.#take(JSON.parse(new TextDecoder().decode(body)));
+			} else if (all[KIND_AT] === page.frames.goodbye) {
+				this.refused();
 			}
 			all = all.subarray(length);
 		}
@@ -115,7 +119,7 @@ function heard(replica, status) {
 	if (isNews) show();
 }
 
-/** Asks over the WebSocket that there is, or a new one. Where none can be made, HTTP does, and says why not. */
+/** Asks over the WebSocket that there is, or a new one. Where none can be made, or it is ended, HTTP does, and says why not. */
 async function refresh(replica) {
 	if (replica.stream?.isOpen !== true) {
 		const stream = new Stream(replica.url, (status) => heard(replica, status));
@@ -126,11 +130,15 @@ async function refresh(replica) {
 			return heard(replica, await ask(replica.url, '/v1/status'));
 		}
 	}
-	await new Promise((resolve, reject) => {
-		replica.heard = resolve;
+	const isHeard = await new Promise((resolve, reject) => {
+		replica.heard = () => resolve(true);
+		replica.stream.refused = () => resolve(false);
 		setTimeout(() => reject(new Error('no answer in time')), PATIENCE_MS);
 		replica.stream.ask();
 	});
+	if (isHeard) return;
+	replica.stream.close();
+	heard(replica, await ask(replica.url, '/v1/status'));
 }
 
 /** One gateway, as long as the page is there. What it says of others' gateways is not needed: the page was told. */

@@ -11,6 +11,33 @@ const nothing = new Uint8Array(0);
 /** How long a silent connection waits before TCP asks whether the other end is still there. */
 export const keepAliveDelayMs = 10_000;
 
+/** Where a socket has its connection. */
+const connectionOf = Symbol('connection');
+
+interface OwnedSocket extends net.Socket {
+	[connectionOf]?: NativeConnection;
+}
+
+/** Of an accepted socket. Asked for when somebody wants to know: Node keeps what it finds out. */
+export function remoteOf({ remoteAddress, remotePort }: net.Socket): string {
+	return remoteAddress === undefined ? 'somebody gone' : `${remoteAddress}:${remotePort}`;
+}
+
+// Listeners of all sockets: there may be thousands.
+
+function failed(this: OwnedSocket, error: Error): void {
+	this[connectionOf]!.close(error);
+}
+
+/** Whoever ended its side is gone: nothing here goes on in one direction only. */
+function over(this: OwnedSocket): void {
+	this[connectionOf]!.close();
+}
+
+function gone(this: OwnedSocket): void {
+	this[connectionOf]!.ended();
+}
+
 /** What dialled and accepted connections have in common: all but the reading. */
 abstract class NativeConnection implements Connection {
 	protected readonly socket: net.Socket;
@@ -25,18 +52,20 @@ abstract class NativeConnection implements Connection {
 	readonly #done: (() => void)[] = [];
 	#doneFirst = 0;
 	readonly #written: (error?: Error | null) => void;
+	/** Called when nothing is left of it. */
+	whenClosed: ((connection: this) => void) | null = null;
 
-	constructor(socket: net.Socket) {
+	constructor(socket: OwnedSocket) {
 		this.socket = socket;
 		this.#written = (error) => {
 			// A lost connection reports its writes at 'close', all of them and in order.
 			if (error || this.#closing || socket.destroyed) return;
 			this.#reportOne();
 		};
-		socket.on('error', (error) => this.close(error));
-		// Whoever ended its side is gone: nothing here goes on in one direction only.
-		socket.on('end', () => this.close());
-		socket.once('close', () => this.#end());
+		socket[connectionOf] = this;
+		socket.on('error', failed);
+		socket.on('end', over);
+		socket.on('close', gone);
 	}
 
 	abstract get remote(): string;
@@ -75,11 +104,6 @@ abstract class NativeConnection implements Connection {
 		this.#closing = true;
 		this.#reason = reason ?? null;
 		this.socket.destroy();
-	}
-
-	/** Calls back when nothing is left of it. */
-	whenClosed(callback: () => void): void {
-		this.socket.once('close', callback);
 	}
 
 	protected get closing(): boolean {
@@ -161,11 +185,13 @@ abstract class NativeConnection implements Connection {
 		}
 	}
 
-	#end(): void {
+	/** The socket is closed. */
+	ended(): void {
 		this.#closing = true;
 		this.#ended = true;
 		while (this.#done.length > 0) this.#reportOne();
 		this.handler?.closed(this.#reason);
+		this.whenClosed?.(this);
 	}
 }
 
@@ -247,7 +273,6 @@ abstract class CopyingConnection extends NativeConnection {
 }
 
 export class AcceptedConnection extends CopyingConnection {
-	readonly remote: string;
 	readonly isClientOnly: boolean;
 	readonly commonName: string | null | undefined;
 
@@ -260,7 +285,6 @@ export class AcceptedConnection extends CopyingConnection {
 		super(socket);
 		this.isClientOnly = shown?.isClientOnly ?? false;
 		this.commonName = shown?.commonName;
-		this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
 		try {
 			this.handler = accept(this);
 		} catch (error) {
@@ -270,6 +294,10 @@ export class AcceptedConnection extends CopyingConnection {
 		if (this.closing) return;
 		this.opened();
 		this.read();
+	}
+
+	get remote(): string {
+		return remoteOf(this.socket);
 	}
 }
 

@@ -55,6 +55,9 @@ class NativeListener implements Listener {
 	readonly #server: net.Server;
 	readonly address: Address;
 	readonly #accepted = new Set<AcceptedConnection | AcceptedDirectConnection>();
+	readonly #forget = (connection: AcceptedConnection | AcceptedDirectConnection) => {
+		this.#accepted.delete(connection);
+	};
 	#closed: Promise<void> | null = null;
 
 	constructor(
@@ -69,7 +72,7 @@ class NativeListener implements Listener {
 				AcceptedDirectConnection.take(socket, server, accept) ??
 				new AcceptedConnection(socket, accept);
 			this.#accepted.add(connection);
-			connection.whenClosed(() => this.#accepted.delete(connection));
+			connection.whenClosed = this.#forget;
 		});
 	}
 

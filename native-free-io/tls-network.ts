@@ -101,7 +101,7 @@ class TlsListener implements Listener {
 		if (socket.destroyed) return;
 		const connection = new AcceptedConnection(socket, accept, shownBy(socket));
 		this.#accepted.add(connection);
-		socket.once('close', () => this.#accepted.delete(connection));
+		connection.whenClosed = () => this.#accepted.delete(connection);
 	}
 
 	close(): Promise<void> {

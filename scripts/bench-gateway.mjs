@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 /**
  * What the gateway does: a client over WebSockets beside one over TCP, in turns; HTTP proposals with wrk; the memory of idle
- * sessions. Three replica processes on loopback, the load in processes of its own.
+ * sessions over both, beside that of as many sockets of Node's own that nobody uses for anything. Three replica processes on
+ * loopback, the load in processes of its own.
  *
- *     npm run bench:gateway [-- --seconds 3] [-- --runs 5] [-- --sessions 1000] [-- --dir DIR]
+ *     npm run bench:gateway [-- --seconds 3] [-- --runs 5] [-- --sessions 1000] [-- --only idle] [-- --dir DIR]
  */
 import { fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect as connectSocket, createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +22,7 @@ const BATCHES = 32;
 const CONNECTIONS = 64;
 
 if (process.send === undefined) await parent();
-else await (process.argv[2] === 'replica' ? replica() : client());
+else await { replica, client, sockets }[process.argv[2]]();
 
 // ---- A replica, with its gateway
 
@@ -43,17 +45,36 @@ async function replica() {
 	const gateway = await openGateway(opened, options);
 	process.on('message', async ({ what }) => {
 		if (what === 'role') process.send(opened.status().role);
-		else if (what === 'memory') {
-			for (let i = 0; i < 5; i++) {
-				globalThis.gc();
-				await new Promise((done) => setTimeout(done, 100));
-			}
-			process.send(process.memoryUsage());
-		} else {
+		else if (what === 'memory') process.send(await memory());
+		else {
 			await gateway.close();
 			await opened.close();
 			process.disconnect();
 		}
+	});
+	process.send('ready');
+}
+
+/** What is in use when nothing goes on. */
+async function memory() {
+	for (let i = 0; i < 5; i++) {
+		globalThis.gc();
+		await new Promise((done) => setTimeout(done, 200));
+	}
+	return process.memoryUsage();
+}
+
+/** Sockets of Node's own: the floor under connections. */
+async function sockets() {
+	const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+		socket.on('error', () => {});
+		socket.on('data', () => socket.write('.'));
+	});
+	await once(server.listen(0, '127.0.0.1'), 'listening');
+	process.on('message', async ({ what }) => {
+		if (what === 'memory') process.send(await memory());
+		else if (what === 'port') process.send(server.address().port);
+		else process.exit();
 	});
 	process.send('ready');
 }
@@ -79,10 +100,9 @@ async function client() {
 		else if (what === 'sit') {
 			for (let i = 0; i < rest.count; i += 50) {
 				const some = Array.from({ length: Math.min(50, rest.count - i) }, () =>
-					connectOver('websocket', where),
+					sit(rest.kind, where),
 				);
 				const clients = await Promise.all(some);
-				await Promise.all(clients.map((one) => one.propose(new Uint8Array(16))));
 				idle = [...idle, ...clients];
 			}
 			process.send(idle.length);
@@ -92,6 +112,20 @@ async function client() {
 		}
 	});
 	process.send('ready');
+}
+
+/** A client with a proposal behind it; or a socket with a few bytes each way. */
+async function sit(kind, where) {
+	if (kind === 'sockets') {
+		const socket = connectSocket(where.port, '127.0.0.1');
+		await once(socket, 'connect');
+		socket.write('some bytes');
+		await once(socket, 'data');
+		return { close: () => socket.destroy() };
+	}
+	const connected = await connectOver(kind, where);
+	await connected.propose(new Uint8Array(16));
+	return connected;
 }
 
 /** @returns entries a second, and of this process's processor time so many ms a million */
@@ -129,13 +163,14 @@ function options() {
 			seconds: { type: 'string', default: '3' },
 			runs: { type: 'string', default: '5' },
 			sessions: { type: 'string', default: '1000' },
+			only: { type: 'string' },
 			dir: { type: 'string', default: tmpdir() },
 			help: { type: 'boolean', default: false },
 		},
 	});
 	if (values.help) {
 		console.log(
-			'npm run bench:gateway [-- --seconds S] [-- --runs N] [-- --sessions N] [-- --dir DIR]',
+			'npm run bench:gateway [-- --seconds S] [-- --runs N] [-- --sessions N] [-- --only clients|http|idle] [-- --dir DIR]',
 		);
 		process.exit(0);
 	}
@@ -143,7 +178,12 @@ function options() {
 	const areGood =
 		seconds > 0 && [runs, sessions].every((value) => Number.isInteger(value) && value > 0);
 	if (!areGood) throw new Error('--seconds, --runs and --sessions are numbers above 0');
-	return { seconds, runs, sessions, dir: resolve(values.dir) };
+	const all = ['clients', 'http', 'idle'];
+	const { only } = values;
+	if (only !== undefined && !all.includes(only))
+		throw new Error(`--only is one of ${all.join(', ')}`);
+	const parts = only === undefined ? all : [only];
+	return { seconds, runs, sessions, parts, dir: resolve(values.dir) };
 }
 
 function complain(message) {
@@ -158,7 +198,7 @@ async function parent() {
 	} catch (error) {
 		complain(error.message);
 	}
-	const { seconds, runs, sessions } = chosen;
+	const { seconds, runs, sessions, parts } = chosen;
 	const dir = await mkdtemp(join(chosen.dir, 'millrace-gateway-'));
 	const children = [];
 	const end = async () => {
@@ -176,14 +216,15 @@ async function parent() {
 		return child;
 	};
 	try {
-		const three = await cluster(dir, 3, 256, start);
 		const { model } = cpus()[0];
 		console.log(`${cpus().length} x ${model}, Node ${process.version}, logs in ${chosen.dir}`);
-		await clients(three, { seconds, runs }, start);
-		await http(three, { seconds, runs, dir });
-		for (const child of children.splice(0)) await finish(child);
-		await idle(await cluster(join(dir, 'one'), 1, sessions + 100, start), sessions, start);
-		for (const child of children.splice(0)) await finish(child);
+		if (parts.includes('clients') || parts.includes('http')) {
+			const three = await cluster(dir, 3, 256, start);
+			if (parts.includes('clients')) await clients(three, { seconds, runs }, start);
+			if (parts.includes('http')) await http(three, { seconds, runs, dir });
+			for (const child of children.splice(0)) await finish(child);
+		}
+		if (parts.includes('idle')) await idle(sessions, { runs, dir }, start, () => endAll(children));
 	} finally {
 		await end();
 	}
@@ -265,20 +306,57 @@ async function http({ gateways, leader }, { seconds, runs, dir }) {
 	console.log(`  median ${whole(median(rates))}`);
 }
 
-async function idle({ replicas, peers, gateways }, sessions, start) {
-	const child = await start('client', { peers, gateways });
-	// What the first ones load is no session's.
-	await ask(child, { what: 'sit', count: 20 });
-	const before = await ask(replicas[0], { what: 'memory' });
-	await ask(child, { what: 'sit', count: sessions });
-	const after = await ask(replicas[0], { what: 'memory' });
-	const mib = (key) => ((after[key] - before[key]) / 1024 / 1024).toFixed(1);
-	console.log(
-		`\n${sessions} idle sessions over WebSockets, each with one proposal behind it, in the replica's process:`,
+/**
+ * What so many add to a process, in MiB, and as many again: with the first come code that is compiled and memory that proposals
+ * need once, which is no session's.
+ */
+async function idle(sessions, { runs, dir }, start, endAll) {
+	console.log(`\n${sessions} idle sessions, each with one proposal behind it, and as many more:`);
+	for (const kind of ['sockets', 'tcp', 'websocket']) {
+		const all = [];
+		for (let run = 0; run < runs; run++) {
+			all.push(await weigh(kind, sessions, join(dir, `${kind}-${run}`), start));
+			await endAll();
+		}
+		const name = kind === 'sockets' ? 'bare sockets' : kind;
+		console.log(`  ${name.padEnd(12)} the first: ${weightText(all.map(([first]) => first))}`);
+		console.log(`  ${''.padEnd(12)} the next:  ${weightText(all.map(([, next]) => next))}`);
+	}
+}
+
+function weightText(all) {
+	const of = (key) => all.map((one) => one[key]);
+	const each = of('rss').map((value) => value.toFixed(1));
+	const [resident, heap, buffers] = ['rss', 'heapUsed', 'arrayBuffers'].map((key) =>
+		median(of(key)).toFixed(1),
 	);
-	console.log(
-		`  resident ${mib('rss')} MiB, heap ${mib('heapUsed')} MiB, buffers ${mib('arrayBuffers')} MiB more than before`,
-	);
+	return `resident ${resident} MiB (${each.join(' ')}), heap ${heap}, buffers ${buffers}`;
+}
+
+async function weigh(kind, sessions, dir, start) {
+	const isBare = kind === 'sockets';
+	const one = isBare ? {} : await cluster(dir, 1, 2 * sessions + 100, start);
+	const weighed = isBare ? await start('sockets', { isWeighed: true }) : one.replicas[0];
+	const port = isBare ? await ask(weighed, { what: 'port' }) : 0;
+	const child = await start('client', { port, peers: one.peers, gateways: one.gateways });
+	const memories = [];
+	for (const count of [20, sessions, sessions]) {
+		await ask(child, { what: 'sit', count, kind });
+		memories.push(await ask(weighed, { what: 'memory' }));
+	}
+	const [before, between, after] = memories;
+	return [difference(before, between), difference(between, after)];
+}
+
+/** In MiB. */
+function difference(before, after) {
+	const entries = Object.keys(after).map((key) => [key, (after[key] - before[key]) / 1024 / 1024]);
+	return Object.fromEntries(entries);
+}
+
+async function endAll(children) {
+	// Clients first: who loses his replica looks for another one.
+	for (const child of children.splice(0).reverse()) await finish(child);
 }
 
 // ---- Helpers

@@ -121,7 +121,8 @@ export interface ConnectionHandler {
 	/** Called once on a dialled connection when it stands, and on an accepted one at once after `accept`. */
 	opened(): void;
 	/** Where the next bytes shall be put, at least one byte long. It stays reserved until `received` or
-	 * `closed`. Asked for well ahead: on a dialled connection before `opened`. */
+	 * `closed`. Asked for well ahead: on a dialled connection before `opened`. Handlers may have one in common: bytes are put
+	 * there right before `received`, and nobody else is told of any in between. */
 	space(): Uint8Array;
 	/** `bytes` bytes were put at the start of the last `space()`. */
 	received(bytes: number): void;

@@ -11,9 +11,16 @@ const OWN_BYTES = rings.bytesOf('large');
 /** One write, on its way: what it must let go of when it is done. */
 interface Write {
 	readonly ownBytes: number;
-	readonly slabs: readonly Slab[];
+	readonly slabs: readonly Slab[] | null;
 	readonly bytes: number;
 }
+
+function release(slabs: readonly Slab[] | null): void {
+	if (slabs !== null) for (const slab of slabs) slab.release();
+}
+
+/** Until somebody wants to be told. */
+const tellNobody = (): void => {};
 
 /**
  * Sends frames over one connection: gathers them during a turn, then hands all to the connection in one write.
@@ -32,8 +39,10 @@ export class Outbound {
 	#ownUsed = 0;
 	/** Of those, not yet handed to the connection. */
 	#ownGathered = 0;
-	#slices: Uint8Array[] = [];
-	#slabs: Slab[] = [];
+	/** What was gathered; null: nothing. */
+	#slices: Uint8Array[] | null = null;
+	/** Those of it that lie in slabs; null: none. */
+	#slabs: Slab[] | null = null;
 	#gatheredBytes = 0;
 	#isClosed = false;
 	/** The last message has been sent: nothing more is taken. */
@@ -41,7 +50,7 @@ export class Outbound {
 	/** Bytes handed to the connection and not yet done, and those gathered. */
 	pendingBytes = 0;
 	/** Called after each write that is done. */
-	onDone: () => void = () => {};
+	onDone: () => void = tellNobody;
 
 	constructor(connection: Connection) {
 		this.#connection = connection;
@@ -100,12 +109,15 @@ export class Outbound {
 	frames(slab: Slab, offset: number, length: number): void {
 		if (this.#takesNone()) return;
 		slab.retain();
-		this.#slabs.push(slab);
+		if (this.#slabs === null) this.#slabs = [slab];
+		else this.#slabs.push(slab);
 		this.#gather(slab, offset, length);
 	}
 
 	#gather(memory: Memory, offset: number, length: number): void {
-		this.#slices.push(memory.slice(offset, length));
+		const slice = memory.slice(offset, length);
+		if (this.#slices === null) this.#slices = [slice];
+		else this.#slices.push(slice);
 		this.#gatheredBytes += length;
 		this.pendingBytes += length;
 	}
@@ -139,15 +151,15 @@ export class Outbound {
 
 	/** Sends what was gathered. */
 	flush(): void {
-		if (this.#slices.length === 0 || this.#isClosed) return;
+		const slices = this.#slices;
+		if (slices === null || this.#isClosed) return;
 		const write: Write = {
 			ownBytes: this.#ownGathered,
 			slabs: this.#slabs,
 			bytes: this.#gatheredBytes,
 		};
-		const slices = this.#slices;
-		this.#slices = [];
-		this.#slabs = [];
+		this.#slices = null;
+		this.#slabs = null;
 		this.#ownGathered = 0;
 		this.#gatheredBytes = 0;
 		this.#connection.writev(slices, () => this.#done(write));
@@ -156,7 +168,7 @@ export class Outbound {
 	#done(write: Write): void {
 		this.#ownUsed -= write.ownBytes;
 		this.pendingBytes -= write.bytes;
-		for (const slab of write.slabs) slab.release();
+		release(write.slabs);
 		if (this.#ownUsed === 0) this.#leaveRing();
 		if (!this.#isClosed || this.#isEnded) this.onDone();
 	}
@@ -173,8 +185,8 @@ export class Outbound {
 	close(): void {
 		if (this.#isClosed) return;
 		this.#isClosed = true;
-		for (const slab of this.#slabs) slab.release();
-		this.#slabs = [];
-		this.#slices = [];
+		release(this.#slabs);
+		this.#slabs = null;
+		this.#slices = null;
 	}
 }

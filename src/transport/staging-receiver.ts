@@ -1,10 +1,14 @@
+import { assert } from '../assert.js';
 import { FrameKind, FrameScanner } from '../format/frame-stream.js';
 import { Memory } from '../format/memory.js';
 import { largeMemories } from './large-memories.js';
+import { type RingSize, rings } from './rings.js';
+import { sharedPlace } from './shared-place.js';
 
-const STAGE_BYTES = 64 * 1024;
-/** Of those who have said little yet: there may be thousands. */
-const FIRST_STAGE_BYTES = 1024;
+/** Whose last read was shorter is read into the shared place next. */
+const SHORT_READ_BYTES = 4 * 1024;
+/** Keeps nothing from one frame to the next, so all receivers have the same one. */
+const scanner = new FrameScanner();
 
 export interface StagedFrames {
 	/** A validated frame, valid until this returns. `false` = not now: it is handed over again after `retry`. */
@@ -15,20 +19,21 @@ export interface StagedFrames {
 }
 
 /**
- * Receives a stream of frames into memory of its own: for the many connections that are idle most of the time. It
- * grows with the bytes that have arrived (never with what a frame claims) and shrinks when they are handed over.
+ * Receives a stream of frames, for the many connections that are idle most of the time: whole frames are handed over from the
+ * place that all share. Who has sent a part of one, or much at once, has memory of his own until everything is handed over. It
+ * grows with the bytes that have arrived, never with what a frame claims.
  */
 export class StagingReceiver {
 	readonly #frames: StagedFrames;
 	readonly #frameBytesMax: number;
-	readonly #scanner = new FrameScanner();
+	/** Null: nothing waits here, and the next bytes come by the shared place. */
 	#memory: Memory | null = null;
-	/** While `#memory` is one of the large memories: what it took the place of. */
-	#stage: Memory | null = null;
-	/** What the next memory begins with. */
-	#stageBytes = FIRST_STAGE_BYTES;
+	/** Whose `#memory` is: that of a ring, one of the large memories, or its own. */
+	#kind: RingSize | 'largest' | 'own' = 'small';
 	#start = 0;
 	#end = 0;
+	/** Of the last read. */
+	#readBytes = 0;
 	/** Whether the next bytes have a place already, which must stay where it is: `space` comes long before
 	 * `received` where the network reads straight into it. */
 	#isReserved = false;
@@ -41,19 +46,22 @@ export class StagingReceiver {
 	}
 
 	space(): Uint8Array {
-		this.#memory ??= new Memory(this.#stageBytes);
-		if (this.#end === this.#memory.size) this.#makeRoom(this.#memory);
 		this.#isReserved = true;
-		return this.#memory.bytes.subarray(this.#end);
+		if (this.#memory === null) {
+			const isShort = this.#readBytes < SHORT_READ_BYTES;
+			if (isShort && !sharedPlace.isBusy) return sharedPlace.memory.bytes;
+			this.#takeRing(isShort ? 'small' : 'large');
+		}
+		if (this.#end === this.#memory!.size) this.#makeRoom(this.#memory!);
+		return this.#memory!.bytes.subarray(this.#end);
 	}
 
 	received(bytes: number): void {
 		this.#isReserved = false;
 		if (this.#isClosed) return;
+		this.#readBytes = bytes;
+		if (this.#memory === null) return this.#handOverShared(bytes);
 		this.#end += bytes;
-		const { size } = this.#memory!;
-		// Step by step: who fills little once would keep much for good.
-		if (this.#end === size) this.#stageBytes = Math.min(STAGE_BYTES, 4 * size);
 		this.#handOver();
 	}
 
@@ -65,6 +73,44 @@ export class StagingReceiver {
 		const length = this.#handOverFrom(memory, 0, memory.size);
 		this.#frames.readDone();
 		return length;
+	}
+
+	/** Hands over what was refused before. */
+	retry(): void {
+		if (!this.#isClosed) this.#handOver();
+	}
+
+	close(): void {
+		this.#isClosed = true;
+		if (!this.#isHandingOver) this.#drop();
+	}
+
+	#handOverShared(bytes: number): void {
+		const { memory } = sharedPlace;
+		assert(!sharedPlace.isBusy && !this.#isHandingOver, 'nothing is received from within a frame');
+		sharedPlace.isBusy = true;
+		try {
+			const at = this.#handOverFrom(memory, 0, bytes);
+			if (at < bytes && !this.#isClosed) this.#takeAlong(memory.bytes.subarray(at, bytes));
+		} finally {
+			sharedPlace.isBusy = false;
+		}
+		if (!this.#isClosed) this.#frames.readDone();
+	}
+
+	#takeAlong(rest: Uint8Array): void {
+		assert(this.#memory === null, 'nothing has come before it');
+		const isLittle = rest.length <= rings.bytesOf('small') / 2;
+		this.#takeRing(isLittle ? 'small' : 'large').bytes.set(rest);
+		this.#end = rest.length;
+	}
+
+	#handOver(): void {
+		if (this.#isHandingOver || this.#memory === null) return;
+		this.#start = this.#handOverFrom(this.#memory, this.#start, this.#end);
+		if (this.#isClosed) return;
+		if (this.#start === this.#end && !this.#isReserved) this.#letGo(true);
+		this.#frames.readDone();
 	}
 
 	/** @returns where the frames that were taken end */
@@ -81,43 +127,11 @@ export class StagingReceiver {
 		return at;
 	}
 
-	/** Hands over what was refused before. */
-	retry(): void {
-		if (!this.#isClosed) this.#handOver();
-	}
-
-	close(): void {
-		this.#isClosed = true;
-		if (!this.#isHandingOver) this.#drop();
-	}
-
-	#drop(): void {
-		this.#leaveLarge();
-		this.#memory = null;
-	}
-
-	/** Lets go of a large memory, if this has one, and of what it contains. */
-	#leaveLarge(): void {
-		if (this.#stage === null) return;
-		// A place that the network still has may be written to until the connection is gone.
-		largeMemories.giveBack(this.#memory!, !this.#isReserved);
-		this.#memory = this.#stage;
-		this.#stage = null;
-	}
-
-	#handOver(): void {
-		if (this.#isHandingOver || this.#memory === null) return;
-		this.#start = this.#handOverFrom(this.#memory, this.#start, this.#end);
-		if (this.#isClosed) return;
-		if (this.#start === this.#end && !this.#isReserved) this.#forget();
-		this.#frames.readDone();
-	}
-
 	/** @returns the length of the frame that was taken; 0 if none was */
 	#handOverNext(memory: Memory, at: number, end: number): number {
-		const kind = this.#scanner.scan(memory, at, end, this.#frameBytesMax);
+		const kind = scanner.scan(memory, at, end, this.#frameBytesMax);
 		if (kind === FrameKind.incomplete) return 0;
-		const length = this.#scanner.length;
+		const { length } = scanner;
 		if (kind === FrameKind.batch || kind === FrameKind.message) {
 			const isTaken =
 				kind === FrameKind.batch
@@ -126,33 +140,50 @@ export class StagingReceiver {
 			return isTaken ? length : 0;
 		}
 		this.#isClosed = true;
-		this.#frames.broken(this.#scanner.fault ?? 'a frame that is never sent');
+		this.#frames.broken(scanner.fault ?? 'a frame that is never sent');
 		return 0;
 	}
 
-	/** Everything is handed over: begin at the front again, with as much as usual. */
-	#forget(): void {
+	/** Of one who is closed. */
+	#drop(): void {
+		// A place that the network still has may be written to until the connection is gone.
+		if (this.#memory !== null) this.#letGo(!this.#isReserved);
+	}
+
+	/** Of what it has read: everything is handed over, or nobody wants it. `isFree`: nobody writes to it any more. */
+	#letGo(isFree: boolean): void {
+		const memory = this.#memory!;
+		this.#memory = null;
 		this.#start = 0;
 		this.#end = 0;
-		this.#leaveLarge();
-		const { size } = this.#memory!;
-		if (size > STAGE_BYTES || size < this.#stageBytes) this.#memory = null;
+		if (this.#kind === 'largest') largeMemories.giveBack(memory, isFree);
+		else if (this.#kind !== 'own' && isFree) rings.giveBack(memory, this.#kind);
+	}
+
+	#takeRing(size: RingSize): Memory {
+		this.#memory = rings.take(size);
+		this.#kind = size;
+		return this.#memory;
 	}
 
 	#makeRoom(memory: Memory): void {
 		const there = this.#end - this.#start;
 		if (there <= memory.size / 2) memory.bytes.copyWithin(0, this.#start, this.#end);
-		else this.#grow(memory);
+		else this.#grow(memory.bytes.subarray(this.#start, this.#end));
 		this.#start = 0;
 		this.#end = there;
 	}
 
-	#grow(memory: Memory): void {
-		const large = memory.size === STAGE_BYTES ? largeMemories.take() : null;
-		const next = large ?? new Memory(memory.size * 2);
-		next.bytes.set(memory.bytes.subarray(this.#start, this.#end));
-		this.#leaveLarge();
-		if (large !== null) this.#stage = memory;
-		this.#memory = next;
+	#grow(content: Uint8Array): void {
+		const { size } = this.#memory!;
+		const kind = this.#kind;
+		this.#letGo(true);
+		if (kind === 'small') this.#takeRing('large');
+		else {
+			const largest = kind === 'large' ? largeMemories.take() : null;
+			this.#memory = largest ?? new Memory(2 * size);
+			this.#kind = largest === null ? 'own' : 'largest';
+		}
+		this.#memory!.bytes.set(content);
 	}
 }

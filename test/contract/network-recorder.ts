@@ -9,6 +9,8 @@ export class Recorder implements ConnectionHandler {
 	reason: Error | null | undefined;
 	/** What `space` gives out: so many bytes at a time. */
 	spaceBytes: number;
+	/** Gives out this one again and again, which others may have in common with it. */
+	sharedPlace: Uint8Array | null = null;
 	onReceived: ((bytes: Uint8Array) => void) | null = null;
 	onOpened: (() => void) | null = null;
 	onSpace: (() => void) | null = null;
@@ -29,7 +31,7 @@ export class Recorder implements ConnectionHandler {
 		this.onSpace?.();
 		// Whoever implements the door must not lose a reservation: each is used before the next.
 		if (this.#space !== null) throw new Error('space() while the last one is reserved');
-		this.#space = new Uint8Array(this.spaceBytes);
+		this.#space = this.sharedPlace ?? new Uint8Array(this.spaceBytes);
 		return this.#space;
 	}
 
@@ -37,7 +39,8 @@ export class Recorder implements ConnectionHandler {
 		if (this.#space === null) throw new Error('received() without space()');
 		if (bytes < 1 || bytes > this.#space.byteLength) throw new Error(`received(${bytes})`);
 		if (this.events.includes('closed')) throw new Error('received() after closed()');
-		const chunk = this.#space.subarray(0, bytes);
+		const isOwn = this.sharedPlace === null;
+		const chunk = isOwn ? this.#space.subarray(0, bytes) : this.#space.slice(0, bytes);
 		this.#space = null;
 		this.chunks.push(chunk);
 		this.bytes += bytes;

@@ -69,6 +69,25 @@ export function streamContract(fixture: NetworkFixture): void {
 			const expected = all.map((_, i) => pattern(1, i)[0]!).sort((a, b) => a - b);
 			expect(firsts).toEqual(expected);
 		});
+
+		test('many at once who have one place in common keeps them apart as well', async () => {
+			const place = new Uint8Array(1_000);
+			fixture.onAccept = (connection) => {
+				const recorder = new Recorder(connection);
+				recorder.sharedPlace = place;
+				return recorder;
+			};
+			const all = Array.from({ length: 10 }, () => fixture.dial());
+			for (let part = 0; part < 20; part++) {
+				for (const [i, dialled] of all.entries()) void dialled.send(pattern(1_500, i));
+				await Promise.all(fixture.accepted.map((one) => one.has(1)));
+			}
+			while (fixture.accepted.length < all.length) await fixture.nextAccepted();
+			await Promise.all(fixture.accepted.map((one) => one.has(30_000)));
+			const sums = fixture.accepted.map((one) => crc32(one.content)).sort();
+			const sent = all.map((_, i) => crc32(joined(Array(20).fill(pattern(1_500, i))))).sort();
+			expect(sums).toEqual(sent);
+		});
 	});
 
 	describe('sending', () => {

@@ -105,8 +105,8 @@ export const formatMutants: readonly Mutant[] = [
 		'stage-grows-with-the-claim',
 		31,
 		'src/transport/staging-receiver.ts',
-		'this.#memory ??= new Memory(this.#stageBytes);',
-		'this.#memory ??= new Memory(Math.max(this.#stageBytes, this.#frameBytesMax));',
+		"this.#takeRing(isLittle ? 'small' : 'large').bytes.set(rest);",
+		'this.#memory = new Memory(this.#frameBytesMax);\n\t\tthis.#memory.bytes.set(rest);',
 		tests(STAGING, /memory grows with what arrives, not with what is claimed/),
 	),
 	mutant(

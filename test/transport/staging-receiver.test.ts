@@ -141,16 +141,64 @@ test('lent bytes and others, cut anywhere and refused now and then, come in thei
 	}
 });
 
-test('who sends little keeps little memory, and who fills it is given four times as much', () => {
+test('who sends whole frames has no memory of his own, and who sends much at once has it until he sends little', () => {
 	const { frames, receiver } = receiving();
-	const sizes: number[] = [];
-	for (const length of [800, 1024, 4088, 4096, 16_384, 65_536, 16]) {
+	const { buffer } = receiving().receiver.space();
+	const isShared = [800, 40, 4088, 4096, 65_536, 40, 40].map((length) => {
 		const place = receiver.space();
-		sizes.push(place.length);
 		const frame = messageFrame(1, Math.max(0, length - messageLength(0)));
+		expect(place.length).toBe(65_536);
 		place.set(frame);
 		receiver.received(frame.length);
+		return place.buffer === buffer;
+	});
+	expect(isShared).toEqual([true, true, true, true, false, false, true]);
+	expect(frames).toHaveLength(isShared.length);
+});
+
+test('the beginning of a frame takes along what it needs, and its end gives it back', () => {
+	const shared = receiving().receiver.space().buffer;
+	for (const [begun, bytes] of [[100, 4096] as const, [3000, 65_536] as const]) {
+		const { frames, receiver, feed } = receiving();
+		const frame = batchFrame(1, 3500);
+		feed.deliver(frame.subarray(0, begun));
+		expect(receiver.space().buffer.byteLength).toBe(bytes);
+		feed.deliver(frame.subarray(begun));
+		expect(areSame(joined(frames), frame)).toBe(true);
+		expect(receiver.space().buffer).toBe(shared);
 	}
-	expect(sizes).toEqual([1024, 1024, 4096, 4096, 16_384, 65_536, 65_536]);
-	expect(frames).toHaveLength(sizes.length);
+});
+
+test('many who share a place, cut anywhere, each get what is theirs', () => {
+	const next = numbers(7);
+	const all = Array.from({ length: 20 }, (_, who) => {
+		const sent = Array.from({ length: 40 }, (__, i) => messageFrame(100 * who + i, next(900)));
+		return { ...receiving(() => next(5) > 0), stream: joined(sent), at: 0 };
+	});
+	for (let round = 0; round < 4000; round++) {
+		const one = all[next(all.length)]!;
+		const bytes = next(3) === 0 ? 1 + next(40) : next(2500);
+		one.at += one.feed.deliver(one.stream.subarray(one.at, one.at + bytes));
+		if (next(3) === 0) one.receiver.retry();
+	}
+	for (const { frames, receiver, stream, at, reasons } of all) {
+		for (let i = 0; i < 200; i++) receiver.retry();
+		expect(reasons).toEqual([]);
+		expect(at).toBe(stream.length);
+		expect(areSame(joined(frames), stream)).toBe(true);
+	}
+});
+
+test('what is received from within another’s frame is put elsewhere', () => {
+	const inner = receiving();
+	const outer = receiving(() => {
+		new Feed(inner.receiver).deliver(messageFrame(9, 300));
+		return true;
+	});
+	const sent = [messageFrame(1, 500), messageFrame(2, 100)];
+	outer.feed.deliver(joined(sent));
+	expect(areSame(joined(outer.frames), joined(sent))).toBe(true);
+	expect(areSame(joined(inner.frames), joined([messageFrame(9, 300), messageFrame(9, 300)]))).toBe(
+		true,
+	);
 });

@@ -101,8 +101,8 @@ export const PLANTED = [
 	frames(
 		'staging memory grows with the claim',
 		'transport/staging-receiver.ts',
-		'new Memory(memory.size * 2)',
-		'new Memory(Math.max(memory.size * 2, 8 * 1024 * 1024))',
+		"this.#takeRing(isLittle ? 'small' : 'large').bytes.set(rest);",
+		"this.#kind = 'own';\n(this.#memory = new Memory(8 * 1024 * 1024)).bytes.set(rest);",
 		60_000,
 	),
 	frames(

@@ -148,8 +148,8 @@ export const gatewayMutants: readonly Mutant[] = [
 		'rest-stays-in-the-shared-place',
 		31,
 		'src/transport/staging-receiver.ts',
-		"this.#takeRing(isLittle ? 'small' : 'large').bytes.set(rest);",
-		'this.#memory = sharedPlace.memory;\n\t\tthis.#start = rest.byteOffset;\n\t\tthis.#end = this.#start;',
+		"this.#takeRing(isLittle ? 'small' : 'large').bytes.set(rest);\n\t\tthis.#end = rest.length;",
+		"this.#memory = sharedPlace.memory;\n\t\tthis.#kind = 'own';\n\t\tthis.#start = rest.byteOffset;\n\t\tthis.#end = this.#start + rest.length;",
 		tests(STAGING, /many who share a place/),
 	),
 	mutant(

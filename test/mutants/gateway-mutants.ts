@@ -150,7 +150,7 @@ export const gatewayMutants: readonly Mutant[] = [
 		'src/transport/staging-receiver.ts',
 		"this.#takeRing(isLittle ? 'small' : 'large').bytes.set(rest);\n\t\tthis.#end = rest.length;",
 		"this.#memory = sharedPlace.memory;\n\t\tthis.#kind = 'own';\n\t\tthis.#start = rest.byteOffset;\n\t\tthis.#end = this.#start + rest.length;",
-		tests(STAGING, /many who share a place/),
+		tests(STAGING, /many who share a place|takes along what it needs/),
 	),
 	mutant(
 		'shared-place-while-it-is-read',

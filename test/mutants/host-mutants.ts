@@ -1,4 +1,4 @@
-import { type Mutant, mutant, tests } from './mutant.js';
+import { type Mutant, mutant, seeds, tests } from './mutant.js';
 
 const REST = 'test/raft/rest.test.ts';
 const MUX = 'test/host/mux.test.ts';
@@ -281,5 +281,13 @@ export const hostMutants: readonly Mutant[] = [
 		'if (!this.#isReserved) this.#start = this.#end = 0;',
 		'this.#start = this.#end = 0;',
 		tests('test/host/doorman.test.ts', /handed over behind the rest/),
+	),
+	mutant(
+		'another-group-reports-early',
+		[1, 29],
+		'src/log/flusher.ts',
+		'this.#pending.push(slab, offset, length, epoch);',
+		'this.#pending.push(slab, offset, length, epoch);\n\t\tif (this.#options.group > 1) {\n\t\t\tconst last = batchLastIndex(slab, offset);\n\t\t\tconst [term, vote] = [this.#savedTerm, this.#savedVote];\n\t\t\tthis.#options.clock.endOfTurn(() => this.#events.onPersisted(last, epoch, term, vote));\n\t\t}',
+		seeds(60, /group \d.*(not durable|durable on \d disks only)/),
 	),
 ];

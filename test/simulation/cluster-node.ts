@@ -10,9 +10,9 @@ import { DiskWitness } from './cluster-witness.js';
 import type { FinishedWrite } from './disk-control.js';
 import { DiskDamage } from './disk-damage.js';
 import { FaultyMachine } from './faulty-machine.js';
-import { isSegment, journaledFlush } from './host-journal.js';
+import { type GroupFlush, isSegment, journaledFlushes } from './host-journal.js';
 import { demandNoLeak, type Watched } from './invariants.js';
-import { type NodeHost, openNodeHost } from './node-host.js';
+import { GROUP, type NodeHost, openNodeHost } from './node-host.js';
 import type { SimulatedProcess } from './process.js';
 import type { SimulatedRandom } from './random.js';
 import type { Sibling } from './siblings.js';
@@ -98,32 +98,29 @@ export class ClusterNode implements Watched {
 		const guard = (work: () => void) => cluster.ledger.guard(work);
 		const isOs = cluster.plan.durability === 'os';
 		const { disk } = this.machine;
-		const flush = (write: FinishedWrite) => this.#flushIn(write);
 		this.damage = new DiskDamage(disk, '/data/log', this.#random.fork('damage'));
 		disk.onWriting = (write) => {
-			if (!this.#isHosted && flush(write) !== null) this.damage.writing(write);
+			if (!this.#isHosted && this.#flushesIn(write).length > 0) this.damage.writing(write);
 		};
 		disk.onWritten = (write, isDurable) => {
 			const { path } = write;
-			const bytes = flush(write);
-			if (bytes === null) return;
-			guard(() => {
-				demand(isDurable || isOs, `${path}: a flush is reported done before it is durable`);
-				const fault = this.witness.written(bytes);
-				demand(fault === null, `${path}: ${fault}`);
-				if (this.witness.wroteMembers) cluster.judge.demandLegalChanges(this);
-			});
-			if (this.#isHosted) return;
+			const flushes = this.#flushesIn(write);
+			for (const flush of flushes) {
+				guard(() => {
+					demand(isDurable || isOs, `${path}: a flush is reported done before it is durable`);
+					cluster.wrote(this, path, flush);
+				});
+			}
+			if (this.#isHosted || flushes.length === 0) return;
 			const astray = this.damage.written(write);
 			if (astray === null) return;
 			this.seen[astray] += 1;
 			cluster.note(`r${id}: a write of its disk turns out to be ${astray}`);
 		};
 		disk.onTorn = (write) => {
-			const bytes = flush(write);
-			if (bytes === null) return;
-			this.witness.torn(bytes);
-			if (!this.#isHosted) this.damage.torn(write);
+			const flushes = this.#flushesIn(write);
+			for (const { group, bytes } of flushes) cluster.watched(group, this.id).witness.torn(bytes);
+			if (!this.#isHosted && flushes.length > 0) this.damage.torn(write);
 		};
 	}
 
@@ -131,12 +128,12 @@ export class ClusterNode implements Watched {
 		return this.#cluster.plan.siblings > 0;
 	}
 
-	/** The flush of its log that this write brings, if any: what recovery writes makes a torn flush a shorter one, and
+	/** The flushes of logs that this write brings, but for those of recoveries: they make a torn flush a shorter one, and
 	 * `DiskWitness.recovered` judges that. On a host only what the journal has is durable. */
-	#flushIn({ path, bytes }: FinishedWrite): Uint8Array | null {
-		if (this.parts === null) return null;
-		if (!this.#isHosted) return isSegment(path) ? bytes : null;
-		return journaledFlush(path, bytes);
+	#flushesIn({ path, bytes }: FinishedWrite): readonly GroupFlush[] {
+		const own = isSegment(path) ? [{ group: GROUP, bytes }] : [];
+		const flushes = this.#isHosted ? journaledFlushes(path, bytes) : own;
+		return flushes.filter(({ group }) => this.#cluster.watched(group, this.id).parts !== null);
 	}
 
 	/** The other groups of its host. */
@@ -331,6 +328,7 @@ export class ClusterNode implements Watched {
 		this.#cluster.note(`r${this.id} is wiped`);
 		this.machine.disk.fileSystem.wipe();
 		this.witness.wiped();
+		this.#cluster.siblings.wiped(this.id);
 		this.damage.forget();
 		this.#forgets();
 		if (!isMachineToo || this.kept === null) return;
@@ -349,7 +347,7 @@ export class ClusterNode implements Watched {
 	}
 
 	get #hasForgetfulSibling(): boolean {
-		return this.#isHosted && this.#host?.areSiblingsVoters !== true;
+		return this.#isHosted && !this.#cluster.siblings.areVoters(this.id);
 	}
 
 	#failedToOpen(error: Error): void {
@@ -383,13 +381,16 @@ export class ClusterNode implements Watched {
 		if (replica === null || parts === null) return;
 		this.seen.closes += 1;
 		this.#cluster.note(`r${this.id} is closed`);
-		this.#cluster.ledger.guard(() => this.#cluster.judge.lookBeforeClose(this));
+		this.#cluster.lookBeforeClose(this);
 		const { scheduler } = this.#cluster.world;
 		this.#isClosing = true;
 		this.#closeAll(replica).then(() => {
 			scheduler.schedule(SETTLE_MS, () => {
 				if (life !== this.life) return;
-				this.#cluster.ledger.guard(() => demandNoLeak(parts, replica.status()));
+				this.#cluster.ledger.guard(() => {
+					demandNoLeak(parts, replica.status());
+					this.#cluster.siblings.demandNoLeak(this.id);
+				});
 				this.hasLeft = this.#isLeaving;
 				if (!this.hasLeft) this.#comeBack(false);
 			});
@@ -439,6 +440,7 @@ export class ClusterNode implements Watched {
 		if (isPowerFailure) this.machine.crash();
 		else this.machine.kill();
 		this.damage.ended();
+		this.#cluster.siblings.ended(this.id);
 		this.parts = null;
 		this.replica = null;
 		this.#host = null;

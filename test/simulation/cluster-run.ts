@@ -144,6 +144,7 @@ class Run {
 		this.#endless.begin('its history');
 		this.#cluster.ledger.history.judge();
 		this.#cluster.judge.demandSameLogs();
+		this.#cluster.siblings.demandSameLogs();
 		return this.#outcome();
 	}
 
@@ -289,7 +290,7 @@ class Run {
 		const { world, plan, ledger, judge, nodes, seen } = this.#cluster;
 		const totals: Record<string, number> = {
 			...seen,
-			...this.#cluster.siblings.seen,
+			...this.#cluster.siblings.total,
 			...(plan.siblings > 0 && { 'plans on hosts': 1 }),
 			...ledger.seen,
 			...ledger.history.seen,

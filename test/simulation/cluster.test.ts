@@ -19,6 +19,7 @@ const mustHappen = [
 	...['add', 'promote', 'remove', 'replace', 'swap'].map((kind) => `${kind} granted`),
 	...['add not granted', 'add not now'],
 	...['plans on hosts', 'hosts failed', 'siblings acknowledged', 'siblings resting'],
+	...['siblings commits', 'siblings elections'],
 	...[
 		'acknowledged',
 		'reads',

@@ -11,15 +11,15 @@ import { addressesOf } from './addresses.js';
 import { ClientHistory } from './client-history.js';
 import { ClusterNode } from './cluster-node.js';
 import type { Plan } from './cluster-plan.js';
-import { batchAt, Judge, snapshotIndexOf } from './invariants.js';
+import type { GroupFlush } from './host-journal.js';
+import { batchAt, Judge, snapshotIndexOf, type Watched } from './invariants.js';
+import { GROUP } from './node-host.js';
 import type { SimulatedRandom } from './random.js';
 import { Siblings } from './siblings.js';
 import { demand } from './violation.js';
 import { Ledger } from './workload.js';
 import type { World } from './world.js';
 
-/** Hosts have others. */
-const JUDGED_GROUP = 1;
 const LINES_KEPT = 60;
 /** How many messages of the past are kept for each direction, to be sent again. */
 const PAST_KEPT = 16;
@@ -54,8 +54,6 @@ export class Cluster {
 		const history = new ClientHistory(world.random.fork('history'), () => world.now);
 		this.ledger = new Ledger(world.random.fork('ledger'), plan.entryBytesMax, history);
 		const groups = Array.from({ length: plan.siblings }, (_, i) => i + 2);
-		const random = world.random.fork('siblings');
-		this.siblings = new Siblings(random, groups, this.ledger.guard);
 		const ids = Array.from({ length: plan.replicas + plan.joiners }, (_, i) => i + 1);
 		const founders = ids.slice(0, plan.replicas);
 		this.peers = addressesOf(founders);
@@ -65,6 +63,8 @@ export class Cluster {
 		this.nodes = ids.map((id) => new ClusterNode(this, id));
 		this.#byHost = new Map(this.nodes.map((node) => [node.name, node]));
 		this.judge = new Judge(this.nodes, founders);
+		const random = world.random.fork('siblings');
+		this.siblings = new Siblings(random, groups, this.nodes, this.ledger.guard);
 		world.network.tap = (from, to, slices) => this.#sent(from, to, slices);
 	}
 
@@ -84,6 +84,31 @@ export class Cluster {
 		const { handlerErrors } = this.world.network;
 		if (handlerErrors.length > 0) throw handlerErrors[0];
 		this.judge.look();
+		this.siblings.look();
+	}
+
+	/** A host is about to be closed: see `Judge`. */
+	lookBeforeClose(node: ClusterNode): void {
+		this.ledger.guard(() => this.judge.lookBeforeClose(node));
+		this.siblings.lookBeforeClose(node.id);
+	}
+
+	/** A flush of a group's log is done. */
+	wrote({ id }: ClusterNode, path: string, { group, bytes }: GroupFlush): void {
+		const watched = this.watched(group, id);
+		const fault = watched.witness.written(bytes);
+		demand(fault === null, `${path}, group ${group}: ${fault}`);
+		if (watched.witness.wroteMembers) this.judgeOf(group).demandLegalChanges(watched);
+	}
+
+	/** Who judges a group. */
+	judgeOf(group: number): Judge {
+		return group === GROUP ? this.judge : this.siblings.judge(group);
+	}
+
+	/** A group's replica on a node. */
+	watched(group: number, id: number): Watched {
+		return group === GROUP ? this.nodes[id - 1]! : this.siblings.watched(group, id);
 	}
 
 	get hasSnapshots(): boolean {
@@ -153,21 +178,22 @@ export class Cluster {
 		this.#scratch.bytes.set(slice);
 		if (!isMessage(this.#scratch, 0)) return false;
 		readMessage(this.#scratch, 0, this.#message);
-		const isJudged = this.#message.group === JUDGED_GROUP;
-		if (!isJudged || this.#message.kind > MessageKind.restResponse) return false;
-		if (this.#message.kind <= MessageKind.voteResponse)
-			this.ledger.guard(() => this.#judgeMessage(sender));
-		return messageBatches(this.#scratch, 0) === 0;
+		const { group, kind } = this.#message;
+		if (kind > MessageKind.restResponse) return false;
+		if (kind <= MessageKind.voteResponse)
+			this.ledger.guard(() => this.#judgeMessage(this.watched(group, sender.id)));
+		return group === GROUP && messageBatches(this.#scratch, 0) === 0;
 	}
 
 	/** Rules 1, 2 and 5: what a replica says is what its disk holds. */
-	#judgeMessage(sender: ClusterNode): void {
+	#judgeMessage(sender: Watched): void {
 		const { id, witness } = sender;
-		const { kind, term, rejected, to, index } = this.#message;
+		const { kind, group, term, rejected, to, index } = this.#message;
 		const isPromise =
 			kind !== MessageKind.preVote && (kind !== MessageKind.preVoteResponse || rejected);
 		if (!isPromise) return;
-		const who = (): string => `replica ${id} in term ${term}`;
+		const who = (): string =>
+			`replica ${id}${group === GROUP ? '' : ` of group ${group}`} in term ${term}`;
 		demand(witness.term >= term, () => `${who()} speaks of a term that is not durable`);
 		const vote = witness.term === term ? witness.vote : 0;
 		if (kind === MessageKind.vote)
@@ -177,9 +203,9 @@ export class Cluster {
 		}
 		if (kind !== MessageKind.appendResponse || rejected || index === 0) return;
 		const isCovered = index <= snapshotIndexOf(sender);
-		const durable = isCovered ? this.judge.find(index) : witness.find(index);
+		const durable = isCovered ? this.judgeOf(group).find(index) : witness.find(index);
 		demand(durable?.last === index, () => `${who()} acknowledges ${index}, which is not durable`);
-		const leader = this.nodes[to - 1]!;
+		const leader = this.watched(group, to);
 		if (!leader.isLeader || leader.parts?.raft.term !== term) return;
 		const asked = batchAt(leader, index);
 		demand(

@@ -17,12 +17,23 @@ export function isSegment(path: string): boolean {
 	return path.endsWith('.segment') && !path.endsWith('unfinished.segment');
 }
 
-/** Of a write to a file of a host: the flush of the judged group's log that it makes durable, if any. */
-export function journaledFlush(path: string, bytes: Uint8Array): Uint8Array | null {
-	if (!path.startsWith('/data/journal-')) return null;
-	const isOwn = (write: JournaledWrite) =>
-		write.path.startsWith('groups/1/') && isSegment(write.path);
-	return journaledWrites(bytes).find(isOwn)?.bytes ?? null;
+/** A flush of a group's log. */
+export interface GroupFlush {
+	readonly group: number;
+	readonly bytes: Uint8Array;
+}
+
+/** Of a write to a file of a host: the flushes of its groups' logs that it makes durable. */
+export function journaledFlushes(path: string, bytes: Uint8Array): readonly GroupFlush[] {
+	if (!path.startsWith('/data/journal-')) return [];
+	return journaledWrites(bytes)
+		.filter((write) => isSegment(write.path))
+		.map((write) => ({ group: groupOf(write.path), bytes: write.bytes }));
+}
+
+/** `groups/GROUP/log/...` */
+function groupOf(path: string): number {
+	return Number(path.split('/')[1]);
 }
 
 /** What one write to a journal says was written, read by no code of `src/host`. */

@@ -15,6 +15,8 @@ export interface Watched {
 	readonly witness: DiskWitness;
 	/** Null while it isn't running. */
 	readonly parts: ReplicaParts | null;
+	/** It leads, as far as it knows, and hasn't stopped. */
+	readonly isLeader: boolean;
 	/** Changes whenever anything of its process has run: only then can its state be another. */
 	readonly runs: number;
 	/** `runs` when it was last judged. */

@@ -16,6 +16,7 @@ class Puppet implements Watched {
 	readonly window = new LogWindow();
 	readonly raft = { invariants: () => {}, leader: LEADER, term: 1, committed: 0, termAt: () => 1 };
 	readonly parts: ReplicaParts;
+	readonly isLeader = false;
 	runs = 0;
 	judgedRuns = -1;
 	committed = 0;

@@ -6,16 +6,14 @@ import type { Plan } from './cluster-plan.js';
 import type { Sibling, Siblings } from './siblings.js';
 import type { ProcessDoors } from './world.js';
 
-/** The group that is judged: the one that clients mean who name none. */
-const GROUP = 1;
+/** The one that clients mean who name none. The others are its siblings. */
+export const GROUP = 1;
 
 /** A host with the replica that is judged and its siblings, in one life. */
 export interface NodeHost {
 	readonly host: Host;
 	readonly replica: Replica;
 	readonly siblings: readonly Sibling[];
-	/** None of them is on probation. */
-	readonly areSiblingsVoters: boolean;
 }
 
 /** Opens a host with all its groups. `options` are those of a replica alone. */
@@ -32,6 +30,7 @@ export async function openNodeHost(
 	const shared = { id, dir, peers: peers!, journalBytes, electionTimeoutMs, heartbeatMs, log };
 	const host = await Host.open(shared as never, doors, (group, parts) => {
 		if (group === GROUP) assembled(parts);
+		else others.assembled(group, id, parts);
 	});
 	const opening = others.groups.map(async (group) => {
 		const machine = others.machine(group);
@@ -44,17 +43,12 @@ export async function openNodeHost(
 	]);
 	for (const sibling of siblings) {
 		sibling.replica.on('stopped', stopped);
-		others.load(sibling, doors.clock);
+		others.load(id, sibling, doors.clock);
 	}
 	// While the others were still being opened.
 	const late = [replica, ...siblings.map((sibling) => sibling.replica)].find(
 		(each) => each.stopped,
 	);
 	if (late !== undefined) doors.clock.after(0, () => stopped(late.stopped!.cause as Error));
-	return {
-		...{ host, replica, siblings },
-		get areSiblingsVoters() {
-			return siblings.every((each) => each.replica.status().standing === 'voter');
-		},
-	};
+	return { host, replica, siblings };
 }

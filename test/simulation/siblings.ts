@@ -1,10 +1,13 @@
 import type { BatchView } from '../../src/format/batch-view.js';
 import type { Clock } from '../../src/io.js';
+import type { ReplicaParts } from '../../src/replica/open.js';
 import type { Replica } from '../../src/replica/replica.js';
 import type { StateMachine } from '../../src/replica/types.js';
 import { numbered, numberOf } from '../replica/machines.js';
+import type { Judge, Watched } from './invariants.js';
 import type { SimulatedRandom } from './random.js';
-import { demand } from './violation.js';
+import { type Hosted, SiblingGroup } from './sibling-group.js';
+import { isRefusal } from './workload.js';
 
 /** A sibling of a node's replica, in this life of its host. */
 export interface Sibling {
@@ -13,7 +16,7 @@ export interface Sibling {
 	readonly machine: SiblingMachine;
 }
 
-/** Remembers what was applied, and holds it against what others of the group applied at the same place. */
+/** Remembers what was applied, and tells of it. */
 class SiblingMachine implements StateMachine {
 	/** Numbers by index. */
 	readonly applied = new Map<number, number>();
@@ -34,18 +37,14 @@ class SiblingMachine implements StateMachine {
 }
 
 /**
- * The other groups of hosts, beside the one that the judge watches: they share its journals, connections and timers, have
- * now something to do and now nothing, and promise the same. What each applies is what all apply there, and what was
- * acknowledged is there in the end.
+ * The other groups of hosts, beside the one that clients use: they share its journals, connections and timers, have
+ * now something to do and now nothing, and promise the same. Each has a judge of its own, which looks at disks and wires as the other one does.
  */
 export class Siblings {
 	readonly #random: SimulatedRandom;
 	readonly #guard: (work: () => void) => void;
 	readonly groups: readonly number[];
-	/** Of each group: what any replica applied, by index. */
-	readonly #known = new Map<number, Map<number, number>>();
-	/** Of each group: numbers acknowledged. */
-	readonly #acknowledged = new Map<number, Set<number>>();
+	readonly #groups: ReadonlyMap<number, SiblingGroup>;
 	#next = 1;
 	readonly seen = { 'siblings acknowledged': 0, 'siblings resting': 0, 'hosts failed': 0 };
 
@@ -53,28 +52,79 @@ export class Siblings {
 	constructor(
 		random: SimulatedRandom,
 		groups: readonly number[],
+		hosts: readonly Hosted[],
 		guard: (work: () => void) => void,
 	) {
 		this.#random = random;
 		this.#guard = guard;
 		this.groups = groups;
-		for (const group of groups) {
-			this.#known.set(group, new Map());
-			this.#acknowledged.set(group, new Set());
-		}
+		this.#groups = new Map(groups.map((group) => [group, new SiblingGroup(group, hosts)]));
 	}
 
+	// ---- Who watches
+
+	judge(group: number): Judge {
+		return this.#groups.get(group)!.judge;
+	}
+
+	/** The group's replica on this host. */
+	watched(group: number, id: number): Watched {
+		return this.#groups.get(group)!.watched(id);
+	}
+
+	/** Between two events: throws what is wrong. */
+	look(): void {
+		for (const group of this.#groups.values()) group.look();
+	}
+
+	/** A replica has recovered what there is, and has done nothing yet. */
+	assembled(group: number, id: number, parts: ReplicaParts): void {
+		this.#guard(() => this.#groups.get(group)!.watched(id).assembled(parts));
+	}
+
+	/** What becomes of a host's replicas all at once. */
+	lookBeforeClose(id: number): void {
+		for (const group of this.#groups.values())
+			this.#guard(() => group.judge.lookBeforeClose(group.watched(id)));
+	}
+
+	demandNoLeak(id: number): void {
+		for (const group of this.#groups.values()) group.watched(id).demandNoLeak();
+	}
+
+	ended(id: number): void {
+		for (const group of this.#groups.values()) group.watched(id).ended();
+	}
+
+	wiped(id: number): void {
+		for (const group of this.#groups.values()) group.watched(id).witness.wiped();
+	}
+
+	/** None of them is on probation. */
+	areVoters(id: number): boolean {
+		return [...this.#groups.values()].every((group) => group.watched(id).isVoter);
+	}
+
+	demandSameLogs(): void {
+		for (const group of this.#groups.values()) group.judge.demandSameLogs();
+	}
+
+	// ---- Their load
+
 	machine(group: number): SiblingMachine {
-		const known = this.#known.get(group)!;
-		return new SiblingMachine((index, number) => {
-			const first = known.get(index) ?? number;
-			known.set(index, first);
-			this.#guard(() => demand(first === number, `group ${group} applies two things at ${index}`));
-		});
+		const { outcomes } = this.#groups.get(group)!;
+		return new SiblingMachine((index, number) =>
+			this.#guard(() => outcomes.applied(index, number)),
+		);
 	}
 
 	/** Proposes to it for as long as it lives, whenever it leads. */
-	load(sibling: Sibling, clock: Clock): void {
+	load(id: number, sibling: Sibling, clock: Clock): void {
+		this.#groups.get(sibling.group)!.watched(id).replica = sibling.replica;
+		this.#proposeOn(sibling, clock);
+	}
+
+	#proposeOn(sibling: Sibling, clock: Clock): void {
 		const { group, replica } = sibling;
 		// Now and then so long nothing that the group rests.
 		const delayMs = this.#random.chance(0.02) ? 2500 : this.#random.between(1, 30);
@@ -83,33 +133,47 @@ export class Siblings {
 			const { role, isResting } = replica.status();
 			if (isResting === true) this.seen['siblings resting'] += 1;
 			if (role === 'leader') this.#propose(group, replica);
-			this.load(sibling, clock);
+			this.#proposeOn(sibling, clock);
 		});
 	}
 
 	#propose(group: number, replica: Replica): void {
 		const number = this.#next;
 		this.#next += 1;
+		const { outcomes } = this.#groups.get(group)!;
 		replica.propose(numbered(number, 8 + this.#random.below(500))).then(
-			() => {
+			({ index }) => {
 				this.seen['siblings acknowledged'] += 1;
-				this.#acknowledged.get(group)!.add(number);
+				this.#guard(() => outcomes.acknowledged(index, number));
 			},
-			() => {},
+			(error: unknown) => {
+				if (isRefusal(error)) this.#guard(() => outcomes.refused(number));
+			},
 		);
 	}
 
 	/** What was acknowledged in a group, and isn't known to all of its replicas that are there. */
 	missing(siblings: readonly Sibling[]): number {
 		let missing = 0;
-		for (const group of this.groups) {
+		for (const [group, { outcomes }] of this.#groups) {
 			const own = siblings.filter((each) => each.group === group);
 			for (const { machine } of own) {
 				const numbers = new Set(machine.applied.values());
-				for (const number of this.#acknowledged.get(group)!) if (!numbers.has(number)) missing += 1;
+				for (const number of outcomes.promised) if (!numbers.has(number)) missing += 1;
 			}
 			if (own.length === 0) missing += 1;
 		}
 		return missing;
+	}
+
+	/** How much happened. */
+	get total(): Readonly<Record<string, number>> {
+		let commits = 0;
+		let elections = 0;
+		for (const { judge } of this.#groups.values()) {
+			commits += judge.seen.commits;
+			elections += judge.seen.elections;
+		}
+		return { ...this.seen, 'siblings commits': commits, 'siblings elections': elections };
 	}
 }

@@ -30,6 +30,11 @@ const REFUSALS = [
 	Unavailable,
 ];
 
+/** Whether it promises that nothing was appended. */
+export function isRefusal(error: unknown): boolean {
+	return REFUSALS.some((refusal) => error instanceof refusal);
+}
+
 const NUMBER_BYTES = 4;
 
 /** Which entry it is; 0 for one without bytes. */
@@ -187,7 +192,7 @@ export class Ledger {
 		demand(isAborted || error instanceof MillraceError, () => `an operating error, not ${error}`);
 		const hasEnded = [error, (error as Error).cause].some((one) => one instanceof SessionExpired);
 		if (hasEnded) this.seen.sessionsEnded += 1;
-		if (!isAborted && !REFUSALS.some((refusal) => error instanceof refusal)) {
+		if (!isAborted && !isRefusal(error)) {
 			this.seen.unknown += entries.length;
 			for (const entry of entries) this.history.unknown(numberOf(entry));
 			return;

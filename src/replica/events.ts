@@ -12,6 +12,7 @@ interface Kind {
 export const EVENTS = {
 	recovered: { level: 'info', fields: ['first', 'last', 'term', 'tornBytes', 'snapshotIndex'] },
 	started: { level: 'info', fields: ['cluster', 'address', 'durability', 'standing'] },
+	'state-not-kept': { level: 'warn', fields: ['retainBytes'] },
 	'waiting-for-peers': { level: 'warn', fields: ['peers'] },
 	admitted: { level: 'info', fields: [] },
 	'became-follower': { level: 'info', fields: ['term', 'leader'] },

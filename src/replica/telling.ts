@@ -3,6 +3,7 @@ import { MillraceError } from '../errors.js';
 import type { FieldsOf } from './events.js';
 import type { ReplicaParts } from './open.js';
 import { textOf } from './options.js';
+import { canSnapshot } from './snapshots.js';
 import { standingOf } from './status.js';
 import type { RoleName } from './types.js';
 
@@ -23,6 +24,17 @@ export function started(parts: ReplicaParts): void {
 		durability: settings.durability,
 		standing: standingOf(parts),
 	});
+	warnOfNoWayBack(parts);
+}
+
+/** What a state machine in memory without snapshots was given comes back from the whole log only. */
+function warnOfNoWayBack({ settings, machine, applier, chronicle }: ReplicaParts): void {
+	const { retainBytes } = settings;
+	if (retainBytes === Number.POSITIVE_INFINITY || canSnapshot(machine) || applier.isKept) return;
+	const line =
+		`its state machine neither keeps its state nor gives snapshots: once more than retainBytes (${retainBytes}) of ` +
+		'log are there and the front is dropped, it can’t be opened again';
+	chronicle.tell(line, 'state-not-kept', { retainBytes });
 }
 
 /** Another configuration is in force. */

@@ -77,8 +77,9 @@ export interface ReplicaOptions {
 	readonly heartbeatMs?: number;
 	/** Drop applied entries beyond this many bytes of log, in whole segments. With a state machine that has snapshots: what
 	 * is kept behind the latest, for followers that lag and for tails; default 64 MiB. Without: a replica that was away
-	 * for longer than that cannot catch up, and of one that keeps its state, what else the log says is noted in a snapshot without it each
-	 * time so much has come; default: keep everything. A leader keeps up to four times as much (with
+	 * for longer than that cannot catch up, and of one that keeps its state (`StateMachine.open`), what else the log says is noted in a snapshot
+	 * without it each time so much has come; default: keep everything. A state machine that does neither is rebuilt from the whole log: a
+	 * replica that has dropped the front of it can't be opened again, which the event `state-not-kept` warns of. A leader keeps up to four times as much (with
 	 * snapshots, of that and `snapshotEveryBytes` together) for a follower that lags but answers. */
 	readonly retainBytes?: number;
 	/** A snapshot is taken whenever so many bytes of log have come since the last. Default 256 MiB. One that keeps its state

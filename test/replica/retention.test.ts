@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
-import { numbered } from './machines.js';
+import { StateMachineFailed } from '../../src/errors.js';
+import { NumberMachine, numbered, SnapshotMachine } from './machines.js';
 import { KIB, type Node, SmallWorld } from './small-world.js';
+import { expectAsInTable, recorder } from './told.js';
 
 const RETAIN_BYTES = 128 * KIB;
 /** As in `src/replica/loop.ts`: how many times as much is kept for one that lags and answers. */
@@ -66,4 +68,37 @@ it('one that is gone is not waited for', async () => {
 	await grow(RETAIN_BYTES / KIB + 192);
 	expect(leader.parts.log.liveBytes).toBeLessThanOrEqual(RETAIN_BYTES + 64 * KIB);
 	expect(leader.parts.log.base.index).toBeGreaterThan(matchOf(world));
+});
+
+it('a state machine that neither keeps its state nor gives snapshots is warned of what it can’t do, and can’t', async () => {
+	const { told, log } = recorder();
+	const small = await SmallWorld.open('no way back', 1, () => ({ retainBytes: 0, log }));
+	expectAsInTable(told);
+	const { fields } = told.find(({ event }) => event === 'state-not-kept')!;
+	expect(fields['retainBytes']).toBe(0);
+	const { replica, machine } = await small.leader();
+	for (let i = 0; replica.status().first === 1; i++)
+		await small.world.complete(replica.propose(numbered(i, KIB)));
+	// The file is used again, or gone.
+	await small.world.run(100);
+	machine.kill();
+	const error = await small.start(1, { retainBytes: 0 }).catch((reason: unknown) => reason);
+	expect(error).toBeInstanceOf(StateMachineFailed);
+	expect((error as Error).message).toMatch(/it holds entries up to 0, but the log begins at/);
+});
+
+it('those that can come back aren’t', async () => {
+	const { told, log } = recorder();
+	class Kept extends NumberMachine {
+		open(): number {
+			return 0;
+		}
+	}
+	await SmallWorld.open('whole', 1, () => ({ log }));
+	const bounded = { retainBytes: 0, log };
+	await SmallWorld.open('given', 1, () => ({ ...bounded, stateMachine: new SnapshotMachine() }));
+	await SmallWorld.open('kept', 1, () => ({ ...bounded, stateMachine: new Kept() }));
+	const names = told.map(({ event }) => event);
+	expect(names.filter((event) => event === 'started')).toHaveLength(3);
+	expect(names).not.toContain('state-not-kept');
 });

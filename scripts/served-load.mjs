@@ -1,7 +1,7 @@
 // For what measures `millrace serve`: ports, processor time, and a load of batches through one client.
 
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 
 /** Entries of a batch. */
@@ -15,22 +15,25 @@ export async function freePorts(count) {
 	return ports;
 }
 
-/** Processor time of these processes so far, in hundredths of a second; 0 where nobody tells. */
-async function ticksOf(processes) {
-	const ticks = processes.map(async ({ pid }) => {
-		const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-		const [user = 0, system = 0] = text
-			.slice(text.lastIndexOf(')') + 2)
-			.split(' ')
-			.slice(11, 13);
-		return Number(user) + Number(system);
+/** Processor time of these processes so far, in ms; 0 where nobody tells. */
+export async function processorMsOf(processes) {
+	const all = await Promise.all(processes.map(({ pid }) => msOfThreads(`/proc/${pid}/task`)));
+	return all.reduce((sum, one) => sum + one, 0);
+}
+
+/** To the nanosecond: a process counts in hundredths of a second. */
+async function msOfThreads(path) {
+	const threads = await readdir(path).catch(() => []);
+	const spent = threads.map(async (thread) => {
+		const text = await readFile(`${path}/${thread}/schedstat`, 'utf8').catch(() => '0');
+		return Number(text.split(' ')[0]) / 1e6;
 	});
-	return (await Promise.all(ticks)).reduce((sum, one) => sum + one, 0);
+	return (await Promise.all(spent)).reduce((sum, one) => sum + one, 0);
 }
 
 /** With so many entries in flight all the time. @returns entries a second, and ms of processor time for a thousand */
 export async function measure(client, replicas, { seconds, payload, depth }) {
-	const ticks = await ticksOf(replicas);
+	const cpuMs = await processorMsOf(replicas);
 	const bytes = new Uint8Array(payload).fill(1);
 	const batch = Array.from({ length: BATCH }, () => bytes);
 	const began = performance.now();
@@ -44,7 +47,7 @@ export async function measure(client, replicas, { seconds, payload, depth }) {
 	};
 	await Promise.all(Array.from({ length: Math.floor(depth / BATCH) }, worker));
 	const rate = Math.round((1000 * entries) / (performance.now() - began));
-	return { rate, cpu: (1e4 * ((await ticksOf(replicas)) - ticks)) / entries };
+	return { rate, cpu: (1e3 * ((await processorMsOf(replicas)) - cpuMs)) / entries };
 }
 
 export const median = (numbers) =>

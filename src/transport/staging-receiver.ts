@@ -32,8 +32,8 @@ export class StagingReceiver {
 	#kind: RingSize | 'largest' | 'own' = 'small';
 	#start = 0;
 	#end = 0;
-	/** Of the last read. */
-	#readBytes = 0;
+	/** The last read was a short one: so will be the next. */
+	#isShort = true;
 	/** Whether the next bytes have a place already, which must stay where it is: `space` comes long before
 	 * `received` where the network reads straight into it. */
 	#isReserved = false;
@@ -48,9 +48,8 @@ export class StagingReceiver {
 	space(): Uint8Array {
 		this.#isReserved = true;
 		if (this.#memory === null) {
-			const isShort = this.#readBytes < SHORT_READ_BYTES;
-			if (isShort && !sharedPlace.isBusy) return sharedPlace.memory.bytes;
-			this.#takeRing(isShort ? 'small' : 'large');
+			if (this.#isShort && !sharedPlace.isBusy) return sharedPlace.memory.bytes;
+			this.#takeRing(this.#isShort ? 'small' : 'large');
 		}
 		if (this.#end === this.#memory!.size) this.#makeRoom(this.#memory!);
 		return this.#memory!.bytes.subarray(this.#end);
@@ -59,9 +58,11 @@ export class StagingReceiver {
 	received(bytes: number): void {
 		this.#isReserved = false;
 		if (this.#isClosed) return;
-		this.#readBytes = bytes;
+		this.#isShort = bytes < SHORT_READ_BYTES;
 		if (this.#memory === null) return this.#handOverShared(bytes);
 		this.#end += bytes;
+		// There may be more where this came from.
+		if (this.#end === this.#memory.size) this.#isShort = false;
 		this.#handOver();
 	}
 
@@ -100,7 +101,7 @@ export class StagingReceiver {
 
 	#takeAlong(rest: Uint8Array): void {
 		assert(this.#memory === null, 'nothing has come before it');
-		const isLittle = rest.length <= rings.bytesOf('small') / 2;
+		const isLittle = this.#isShort && rest.length <= rings.bytesOf('small') / 2;
 		this.#takeRing(isLittle ? 'small' : 'large').bytes.set(rest);
 		this.#end = rest.length;
 	}
@@ -168,7 +169,8 @@ export class StagingReceiver {
 
 	#makeRoom(memory: Memory): void {
 		const there = this.#end - this.#start;
-		if (there <= memory.size / 2) memory.bytes.copyWithin(0, this.#start, this.#end);
+		const isEnough = this.#kind !== 'small' && there <= memory.size / 2;
+		if (isEnough) memory.bytes.copyWithin(0, this.#start, this.#end);
 		else this.#grow(memory.bytes.subarray(this.#start, this.#end));
 		this.#start = 0;
 		this.#end = there;

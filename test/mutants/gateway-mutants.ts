@@ -156,8 +156,8 @@ export const gatewayMutants: readonly Mutant[] = [
 		'shared-place-while-it-is-read',
 		31,
 		'src/transport/staging-receiver.ts',
-		'if (isShort && !sharedPlace.isBusy)',
-		'if (isShort)',
+		'if (this.#isShort && !sharedPlace.isBusy)',
+		'if (this.#isShort)',
 		tests(STAGING, /from within another’s frame/),
 	),
 ];

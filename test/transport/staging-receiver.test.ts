@@ -169,6 +169,24 @@ test('the beginning of a frame takes along what it needs, and its end gives it b
 	}
 });
 
+test('who goes on filling what he is given is given more, however short his frames are', () => {
+	const { frames, receiver } = receiving();
+	const stream = joined(Array.from({ length: 4000 }, (_, i) => messageFrame(i, 77)));
+	const places: number[] = [];
+	for (let at = 0; at < stream.length; ) {
+		// The beginning of a frame first, and then as much as there is room for.
+		const place = receiver.space();
+		const part = at === 0 ? 10 : Math.min(place.length, stream.length - at);
+		place.set(stream.subarray(at, at + part));
+		at += part;
+		places.push(place.length);
+		receiver.received(part);
+	}
+	expect(places.slice(0, 2)).toEqual([65_536, 4096 - 10]);
+	for (const length of places.slice(2)) expect(length).toBeGreaterThan(60_000);
+	expect(areSame(joined(frames), stream)).toBe(true);
+});
+
 test('many who share a place, cut anywhere, each get what is theirs', () => {
 	const next = numbers(7);
 	const all = Array.from({ length: 20 }, (_, who) => {

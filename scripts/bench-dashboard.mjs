@@ -38,6 +38,7 @@ const SETTLE_MS = 500;
 const TICK_MS = 10;
 /** Who can't keep up with the rate doesn't gather debts. */
 const IN_FLIGHT_MAX = 100;
+const BATCH_BYTES = 64 * 1024;
 
 const options = {
 	slices: { type: 'string', default: '60' },
@@ -175,9 +176,16 @@ class Load {
 
 	#tick() {
 		const due = Math.floor(((performance.now() - this.#began) * this.#rate) / 1000);
-		const count = Math.min(due - this.#sent, this.#rate);
+		const most = Math.max(1, Math.floor(BATCH_BYTES / this.#payload.length));
+		while (this.#sent < due && this.#inFlight < IN_FLIGHT_MAX) {
+			const count = Math.min(due - this.#sent, most);
+			this.#sent += count;
+			this.#propose(count);
+		}
 		this.#sent = due;
-		if (count <= 0 || this.#inFlight === IN_FLIGHT_MAX) return;
+	}
+
+	#propose(count) {
 		this.#inFlight += 1;
 		this.#client.proposeBatch(Array(count).fill(this.#payload)).then(
 			() => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Client, connect } from '../client/index.js';
+import { type Client, watchStatus } from '../client/index.js';
 import { EXIT_INTERRUPTED, interruptible } from './interrupt.js';
 import {
 	CLUSTER_HELP,
@@ -48,17 +48,17 @@ export function optionsOf(argv: readonly string[]) {
 
 export async function run(argv: readonly string[]): Promise<number> {
 	const { intervalMs, count, isPlain, ...options } = optionsOf(argv);
-	const client = connect(options);
+	const watch = watchStatus(options);
 	const times = { intervalMs, count };
 	try {
 		return await interruptible(async (signal) => {
 			if (isPlain || process.stdout.isTTY !== true) {
-				await followPlainly(client, times, signal, (line) => void process.stdout.write(line));
-			} else await followOn(new TerminalScreen(), client, times, signal);
+				await followPlainly(watch, times, signal, (line) => void process.stdout.write(line));
+			} else await followOn(new TerminalScreen(), watch, times, signal);
 			return signal.aborted ? EXIT_INTERRUPTED : 0;
 		});
 	} finally {
-		await client.close();
+		watch.close();
 	}
 }
 

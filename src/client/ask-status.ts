@@ -6,7 +6,7 @@ import type { Environment } from './environment.js';
 import type { Link } from './link.js';
 import type { PeerReport } from './types.js';
 
-const STATUS_TIMEOUT_MS = 2_000;
+export const STATUS_TIMEOUT_MS = 2_000;
 
 /** Asks one replica what it is doing, over a connection of its own. Rejects with the signal's reason alone. */
 async function askReplica(

@@ -4,10 +4,12 @@ import { backupFrom, type FetchedBackup, type TakeRange } from './backup.js';
 import { makeEnvironment } from './environment.js';
 import { RemoteClient } from './remote-client.js';
 import { checkedSessionMs } from './session.js';
+import { StatusWatch } from './status-watch.js';
 import type { ConnectOptions } from './types.js';
 
 export type { BackupRange, FetchedBackup, TakeRange } from './backup.js';
 export type { RemoteClient } from './remote-client.js';
+export type { StatusWatch } from './status-watch.js';
 export type {
 	Accepted,
 	Client,
@@ -40,4 +42,10 @@ export function connect(options: ConnectOptions): RemoteClient {
 	const environment = makeEnvironment(options, options.doors ?? nativeDoors(options.tls));
 	const { session = true, sessionMs } = options;
 	return new RemoteClient(environment, session, checkedSessionMs(sessionMs));
+}
+
+/** Asks the replicas of a cluster what they are doing, over and over: `status()` as that of a client, but it keeps its connections.
+ * Connects when it is first asked. Errors: `BadOption`. */
+export function watchStatus(options: Omit<ConnectOptions, 'session' | 'sessionMs'>): StatusWatch {
+	return new StatusWatch(makeEnvironment(options, options.doors ?? nativeDoors(options.tls)));
 }

@@ -29,17 +29,36 @@ export interface MuxHead {
 	value: number;
 }
 
-export function writeMuxHead(kind: MuxKind, stream: number, value: number): Uint8Array {
-	const words = new Uint32Array([kind, stream, value, MAGIC]);
-	return new Uint8Array(words.buffer);
+export function writeMuxHead(
+	into: Uint8Array,
+	at: number,
+	kind: MuxKind,
+	stream: number,
+	value: number,
+): void {
+	writeWord(into, at, kind);
+	writeWord(into, at + 4, stream);
+	writeWord(into, at + 8, value);
+	writeWord(into, at + 12, MAGIC);
+}
+
+function writeWord(into: Uint8Array, at: number, word: number): void {
+	into[at] = word;
+	into[at + 1] = word >>> 8;
+	into[at + 2] = word >>> 16;
+	into[at + 3] = word >>> 24;
+}
+
+function readWord(bytes: Uint8Array, at: number): number {
+	const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+	return (low | (bytes[at + 3]! << 24)) >>> 0;
 }
 
 /** @returns false if it is none */
 export function readMuxHead(bytes: Uint8Array, at: number, into: MuxHead): boolean {
-	const view = new DataView(bytes.buffer, bytes.byteOffset + at, MUX_HEAD_BYTES);
-	into.kind = view.getUint32(0, true);
-	into.stream = view.getUint32(4, true);
-	into.value = view.getUint32(8, true);
+	into.kind = readWord(bytes, at);
+	into.stream = readWord(bytes, at + 4);
+	into.value = readWord(bytes, at + 8);
 	const isKnown = into.kind >= MuxKind.open && into.kind <= MuxKind.ping;
-	return isKnown && view.getUint32(12, true) === MAGIC;
+	return isKnown && readWord(bytes, at + 12) === MAGIC;
 }

@@ -1,7 +1,8 @@
 import { ProtocolError, Unavailable } from '../errors.js';
 import type { Clock, Connection, ConnectionHandler, Timer } from '../io.js';
-import { MUX_HEAD_BYTES, type MuxHead, MuxKind, readMuxHead, writeMuxHead } from './mux-frames.js';
+import { MUX_HEAD_BYTES, type MuxHead, MuxKind, readMuxHead } from './mux-frames.js';
 import { MuxStream, STREAM_WINDOW_BYTES, type StreamCarrier } from './mux-stream.js';
+import { MuxPieces, MuxWrite } from './mux-write.js';
 
 /** Handed to the real connection and not done: then it must take some before it gets more. */
 const IN_FLIGHT_BYTES_MAX = 4 * 1024 * 1024;
@@ -33,7 +34,8 @@ export class MuxLink implements StreamCarrier {
 	/** Hellos have been said. */
 	#stands = false;
 	/** Heads to be sent before all data. */
-	#heads: Uint8Array[] = [];
+	readonly #heads: (MuxHead & { readonly kind: MuxKind })[] = [];
+	readonly #pieces = new MuxPieces();
 	/** Who wants to send, in the order of their turns. */
 	readonly #ready = new Set<MuxStream>();
 	#inFlightBytes = 0;
@@ -105,7 +107,7 @@ export class MuxLink implements StreamCarrier {
 	// ---- Sending
 
 	#say(kind: MuxKind, stream: number, value: number): void {
-		this.#heads.push(writeMuxHead(kind, stream, value));
+		this.#heads.push({ kind, stream, value });
 		this.#flushSoon();
 	}
 
@@ -121,29 +123,31 @@ export class MuxLink implements StreamCarrier {
 
 	#flush(): void {
 		if (this.#isClosed || this.#inFlightBytes >= IN_FLIGHT_BYTES_MAX) return;
-		const slices = this.#heads;
-		this.#heads = [];
-		let bytes = slices.length * MUX_HEAD_BYTES;
+		const write = new MuxWrite(this.#pieces);
+		for (const { kind, stream, value } of this.#heads) write.head(kind, stream, value);
+		this.#heads.length = 0;
 		const parts: { stream: MuxStream; done: (() => void)[] }[] = [];
 		for (const stream of this.#ready) {
-			if (this.#inFlightBytes + bytes >= IN_FLIGHT_BYTES_MAX) break;
+			if (this.#inFlightBytes + write.bytes >= IN_FLIGHT_BYTES_MAX) break;
 			this.#ready.delete(stream);
-			const at = slices.length;
-			const done: (() => void)[] = [];
-			const taken = stream.take(TURN_BYTES, slices, done);
-			parts.push({ stream, done });
-			if (taken > 0) slices.splice(at, 0, writeMuxHead(MuxKind.data, stream.number, taken));
-			bytes += taken + MUX_HEAD_BYTES;
+			const bytes = stream.sendable(TURN_BYTES);
+			if (bytes > 0) write.head(MuxKind.data, stream.number, bytes);
+			parts.push({ stream, done: stream.take(bytes, write) });
 			// To the end of those that wait: it comes to it again in this very loop, behind all others.
 			if (stream.hasMore) this.#ready.add(stream);
 		}
-		if (slices.length === 0 && parts.length === 0) return;
+		if (write.bytes > 0 || parts.length > 0) this.#write(write, parts);
+	}
+
+	#write(write: MuxWrite, parts: readonly { stream: MuxStream; done: (() => void)[] }[]): void {
+		const { bytes } = write;
 		this.#inFlightBytes += bytes;
 		this.#hasSent = true;
 		this.counters.writes += 1;
 		this.counters.frames += parts.length;
-		this.#connection.writev(slices, () => {
+		this.#connection.writev(write.slices(), () => {
 			this.#inFlightBytes -= bytes;
+			write.done();
 			for (const { stream, done } of parts) stream.sent(done);
 			if (this.#ready.size > 0 || this.#heads.length > 0) this.#flushSoon();
 		});

@@ -1,6 +1,7 @@
 import { assert } from '../assert.js';
 import { Unavailable } from '../errors.js';
 import type { Clock, Connection, ConnectionHandler } from '../io.js';
+import type { MuxWrite } from './mux-write.js';
 
 /** So much of a stream may be on its way, or wait here for who doesn't read. */
 export const STREAM_WINDOW_BYTES = 512 * 1024;
@@ -34,6 +35,8 @@ export class MuxStream implements Connection {
 	/** Bytes that may be sent. */
 	#credit = 0;
 	readonly #writes: Write[] = [];
+	/** Of the writes, not taken yet. */
+	#queued = 0;
 	/** Handed to the real connection, and not done. */
 	#inFlight = 0;
 	/** Bytes that the other end may still send. */
@@ -76,6 +79,7 @@ export class MuxStream implements Connection {
 	writev(slices: readonly Uint8Array[], done: () => void): void {
 		if (this.#isClosed) return this.#carrier.clock.endOfTurn(done);
 		this.#writes.push({ slices: slices.slice(), done, slice: 0, taken: 0 });
+		for (const slice of slices) this.#queued += slice.byteLength;
 		if (!this.#isClosing) this.#carrier.wants(this);
 	}
 
@@ -111,29 +115,27 @@ export class MuxStream implements Connection {
 		return this.#credit <= STREAM_WINDOW_BYTES;
 	}
 
-	/** Takes what may be sent now, at most `bytesMax`, and who must hear that it is done. @returns the bytes */
-	take(bytesMax: number, slices: Uint8Array[], done: (() => void)[]): number {
-		let room = Math.min(bytesMax, this.#credit);
-		const before = room;
+	/** So many bytes may be sent now, at most `bytesMax`. */
+	sendable(bytesMax: number): number {
+		return this.#isClosing ? 0 : Math.min(bytesMax, this.#credit, this.#queued);
+	}
+
+	/** Takes so many bytes. @returns who must hear that they are sent */
+	take(bytes: number, into: MuxWrite): (() => void)[] {
+		const done: (() => void)[] = [];
+		let room = bytes;
 		while (this.#writes.length > 0 && !this.#isClosing) {
 			const write = this.#writes[0]!;
-			while (write.slice < write.slices.length && room > 0) {
-				const slice = write.slices[write.slice]!;
-				const part = slice.subarray(write.taken, write.taken + room);
-				if (part.byteLength > 0) slices.push(part);
-				room -= part.byteLength;
-				write.taken += part.byteLength;
-				if (write.taken < slice.byteLength) break;
-				write.slice += 1;
-				write.taken = 0;
-			}
+			room = takeOf(write, room, into);
 			if (write.slice < write.slices.length) break;
 			this.#writes.shift();
 			done.push(write.done);
 		}
-		this.#credit -= before - room;
+		assert(room === 0, 'what may be sent is there');
+		this.#credit -= bytes;
+		this.#queued -= bytes;
 		this.#inFlight += 1;
-		return before - room;
+		return done;
 	}
 
 	/** Is there more to send, and may it be? */
@@ -190,21 +192,23 @@ export class MuxStream implements Connection {
 
 	/** @returns what isn't taken now */
 	#hand(bytes: Uint8Array): Uint8Array {
-		let rest = bytes;
+		let at = 0;
 		this.#isDelivering = true;
-		while (rest.byteLength > 0 && !this.#isPaused && !this.#isClosing) {
-			this.#guard(() => {
+		try {
+			while (at < bytes.byteLength && !this.#isPaused && !this.#isClosing) {
 				const space = this.#handler!.space();
 				assert(space.byteLength > 0, 'space() is at least one byte long');
-				const part = rest.subarray(0, space.byteLength);
-				space.set(part);
-				rest = rest.subarray(part.byteLength);
-				this.#consumed += part.byteLength;
-				this.#handler!.received(part.byteLength);
-			});
+				const length = Math.min(space.byteLength, bytes.byteLength - at);
+				space.set(length === bytes.byteLength ? bytes : bytes.subarray(at, at + length));
+				at += length;
+				this.#consumed += length;
+				this.#handler!.received(length);
+			}
+		} catch (error) {
+			this.close(error as Error);
 		}
 		this.#isDelivering = false;
-		return rest;
+		return at === 0 ? bytes : bytes.subarray(at);
 	}
 
 	#giveBack(): void {
@@ -230,4 +234,20 @@ export class MuxStream implements Connection {
 			this.close(error as Error);
 		}
 	}
+}
+
+/** Takes of a write what there is room for. @returns the room that is left */
+function takeOf(write: Write, room: number, into: MuxWrite): number {
+	let left = room;
+	for (; write.slice < write.slices.length; write.slice++) {
+		const slice = write.slices[write.slice]!;
+		const length = Math.min(left, slice.byteLength - write.taken);
+		const isWhole = length === slice.byteLength;
+		if (length > 0) into.add(isWhole ? slice : slice.subarray(write.taken, write.taken + length));
+		left -= length;
+		write.taken += length;
+		if (write.taken < slice.byteLength) return left;
+		write.taken = 0;
+	}
+	return left;
 }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Memory } from '../../src/format/memory.js';
-import { MuxKind, writeMuxHead } from '../../src/host/mux-frames.js';
+import { MUX_HEAD_BYTES, MuxKind, writeMuxHead } from '../../src/host/mux-frames.js';
 import { MuxNetwork } from '../../src/host/mux-network.js';
 import { STREAM_WINDOW_BYTES } from '../../src/host/mux-stream.js';
 import type { Address, Connection, Network } from '../../src/io.js';
@@ -50,6 +50,12 @@ function raw(...slices: Uint8Array[]): Recorder {
 	});
 	void recorder.send(...slices);
 	return recorder;
+}
+
+function muxHead(kind: MuxKind, stream: number, value: number): Uint8Array {
+	const head = new Uint8Array(MUX_HEAD_BYTES);
+	writeMuxHead(head, 0, kind, stream, value);
+	return head;
 }
 
 function hello(change: Partial<Hello> = {}): Uint8Array {
@@ -142,25 +148,25 @@ describe('streams of two hosts', () => {
 });
 
 describe('rule 31: closed with a reason, while others go on', () => {
-	const open = writeMuxHead(MuxKind.open, 1, 1);
+	const open = muxHead(MuxKind.open, 1, 1);
 
 	test.each([
 		['no hello', () => [pattern(100, 1)], /not a frame|no frame/],
 		['a hello of another cluster', () => [hello({ cluster: 6 })], /another cluster/],
 		['a client of no group', () => [hello({ purpose: Purpose.client, group: 9 })], /group 9/],
 		['what is no frame', () => [hello(), pattern(16, 3)], /no frame of a host/],
-		['an unknown kind', () => [hello(), writeMuxHead(9 as never, 0, 0)], /no frame of a host/],
+		['an unknown kind', () => [hello(), muxHead(9 as never, 0, 0)], /no frame of a host/],
 		['a stream twice', () => [hello(), open, open], /may not be opened/],
-		['a stream out of turn', () => [hello(), writeMuxHead(MuxKind.open, 7, 1)], /may not be/],
-		['data of no stream', () => [hello(), writeMuxHead(MuxKind.data, 3, 8)], /never opened/],
+		['a stream out of turn', () => [hello(), muxHead(MuxKind.open, 7, 1)], /may not be/],
+		['data of no stream', () => [hello(), muxHead(MuxKind.data, 3, 8)], /never opened/],
 		[
 			'data beyond all windows',
-			() => [hello(), open, writeMuxHead(MuxKind.data, 1, 2 ** 32 - 1)],
+			() => [hello(), open, muxHead(MuxKind.data, 1, 2 ** 32 - 1)],
 			/more than was granted/,
 		],
 		[
 			'credit without end',
-			() => [hello(), open, writeMuxHead(MuxKind.credit, 1, 2 ** 32 - 1)],
+			() => [hello(), open, muxHead(MuxKind.credit, 1, 2 ** 32 - 1)],
 			/more credit/,
 		],
 	] as const)('%s', async (_, slices, why) => {
@@ -189,7 +195,7 @@ describe('rule 31: closed with a reason, while others go on', () => {
 		accepted[0]!.connection.pause();
 		const part = STREAM_WINDOW_BYTES / 2;
 		for (let i = 0; i < 3; i++) {
-			void stranger.send(writeMuxHead(MuxKind.data, 1, part), new Uint8Array(part));
+			void stranger.send(muxHead(MuxKind.data, 1, part), new Uint8Array(part));
 		}
 		await world.complete(stranger.is('closed'));
 		expect(lines).toEqual([expect.stringMatching(/more than was granted/)]);

@@ -243,6 +243,14 @@ export const hostMutants: readonly Mutant[] = [
 	),
 	// ---- Many groups on one connection
 	mutant(
+		'mux-memory-used-again-too-early',
+		30,
+		LINK,
+		'this.#connection.writev(write.slices(), () => {',
+		'const slices = write.slices();\n\t\twrite.done();\n\t\tthis.#connection.writev(slices, () => {',
+		tests(MUX, /streams of two hosts hold back one/),
+	),
+	mutant(
 		'stream-without-a-window',
 		[30, 31],
 		STREAM,

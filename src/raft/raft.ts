@@ -120,6 +120,11 @@ export class Raft {
 		return this.#log.epoch;
 	}
 
+	/** The disk has term and vote as they are: `hardStateSaved` has nothing to tell. */
+	get isHardStateSaved(): boolean {
+		return this.#hardState.isSaved;
+	}
+
 	/** The term of the entry at `index`; -1 where it is unknown: below `compacted` or above `lastIndex`. */
 	termAt(index: number): number {
 		return this.#log.termAt(index);

@@ -1,7 +1,6 @@
 import { assert } from '../assert.js';
 import { batchLastIndex, batchTerm } from '../format/batch.js';
 import type { BatchView } from '../format/batch-view.js';
-import type { Timer } from '../io.js';
 import type { Log } from '../log/log.js';
 import type { StoredSnapshot } from '../log/snapshot-types.js';
 import type { Raft } from '../raft/raft.js';
@@ -22,6 +21,7 @@ import { configurationOf, encodeMembers, type Members } from './members.js';
 import { News } from './news.js';
 import type { Peers, SenderCore } from './peer.js';
 import { BATCHES_PER_STEP_MAX, type PeerListener, type ReceivedAppend } from './peer-stream.js';
+import { asksNothing, Ticker } from './ticker.js';
 import { Tidy } from './tidy.js';
 
 /** Batches on their way to the disk beyond which small proposals are gathered rather than sent one by one. */
@@ -46,7 +46,9 @@ export class Loop implements SenderCore, PeerListener {
 	#peers: Peers = new Map();
 	#applier!: Applier;
 	#snapshots!: LoopSnapshots;
-	#timer: Timer | null = null;
+	readonly #ticker: Ticker;
+	/** There was a turn since the last tick. */
+	#hasTurned = false;
 	#isTurnDue = false;
 	#isStopped = false;
 	#mustSend = false;
@@ -61,6 +63,9 @@ export class Loop implements SenderCore, PeerListener {
 		this.#log = parts.log;
 		this.#appender = new Appender(parts);
 		this.#tidier = new Tidy(parts);
+		// Who rests needs no ticks.
+		const isAwake = () => !this.raft.isResting;
+		this.#ticker = new Ticker(parts.clock, parts.tickMs, () => this.#tick(), isAwake);
 	}
 
 	/** Begins to tick. */
@@ -69,12 +74,12 @@ export class Loop implements SenderCore, PeerListener {
 		this.#snapshots = snapshots;
 		this.#peers = peers;
 		this.#applier = applier;
-		this.#tick();
+		this.#ticker.next();
 	}
 
 	stop(): void {
 		this.#isStopped = true;
-		this.#timer?.cancel();
+		this.#ticker.stop();
 	}
 
 	get isLeader(): boolean {
@@ -92,26 +97,14 @@ export class Loop implements SenderCore, PeerListener {
 
 	// ---- Inputs ----
 
-	/** Time passes. What the core judges by the clock it judges after the I/O that was waiting has been read: a loop
-	 * that was blocked must not take its own deafness for another's silence. */
+	/** A tick brings a turn, for what only time brings about; but not if there was one since the last tick. */
 	#tick(): void {
-		this.#timer = this.#parts.clock.after(this.#parts.tickMs, () => {
-			this.#parts.clock.afterPendingIo(() => {
-				if (this.#isStopped) return;
-				this.#guard(() => {
-					this.#step(InputKind.tick);
-					this.#act();
-					this.#events.ticked();
-				});
-				this.#timer = null;
-				this.#tickOn();
-			});
+		this.#guard(() => {
+			this.#step(InputKind.tick);
+			if (!this.#hasTurned || !asksNothing(this.#output)) this.#act();
+			this.#hasTurned = false;
+			this.#events.ticked();
 		});
-	}
-
-	/** Who rests needs no ticks. */
-	#tickOn(): void {
-		if (this.#timer === null && !this.raft.isResting && !this.#isStopped) this.#tick();
 	}
 
 	/** A peer's message without batches. */
@@ -185,10 +178,12 @@ export class Loop implements SenderCore, PeerListener {
 	logPersisted(index: number, epoch: number, term: number, vote: number): void {
 		if (this.#isStopped) return;
 		this.#guard(() => {
-			this.#input.term = term;
-			this.#input.vote = vote;
-			this.#step(InputKind.hardStateSaved);
-			this.#act();
+			if (index === 0 || !this.raft.isHardStateSaved) {
+				this.#input.term = term;
+				this.#input.vote = vote;
+				this.#step(InputKind.hardStateSaved);
+				this.#act();
+			}
 			if (index === 0) return;
 			this.#input.index = index;
 			this.#input.epoch = epoch;
@@ -360,7 +355,8 @@ export class Loop implements SenderCore, PeerListener {
 
 	/** Proposals, reads, sending, applying, telling: each once for all that came in this turn. */
 	#turn(): void {
-		this.#tickOn();
+		this.#hasTurned = true;
+		this.#ticker.next();
 		const { transfer } = this.raft;
 		if (transfer !== null && !transfer.isHolding) this.#propose();
 		this.#read();

@@ -51,6 +51,8 @@ export class Peer {
 	#life = 0;
 	/** It was told that this peer is behind what is kept. */
 	#isBehind = false;
+	/** The stream was full when there may have been something to send. */
+	#wasFull = false;
 
 	/** `sender`: null where there are no snapshots. */
 	constructor(
@@ -100,7 +102,8 @@ export class Peer {
 		this.#life = life;
 		this.protocol = protocol;
 		this.lastProtocol = protocol;
-		outbound.onDone = () => this.#core.wakeSenders();
+		this.#wasFull = false;
+		outbound.onDone = () => this.#written();
 		this.#sender?.streamChanged();
 		this.#core.streamChanged(this.id);
 	}
@@ -116,6 +119,21 @@ export class Peer {
 		this.#core.streamChanged(this.id);
 	}
 
+	/** A write is done. Only who waits for the room that it left asks again: a turn for each write would be one in five. */
+	#written(): void {
+		if (!this.#wasFull && this.#sender?.isActive !== true) return;
+		this.#wasFull = false;
+		this.#core.wakeSenders();
+	}
+
+	/** Is there a stream with room? If it is full, there are writes under way, and the next one that is done asks again. */
+	#hasRoom(): boolean {
+		if (this.#outbound === null) return false;
+		const { hasRoom } = this.#outbound;
+		if (!hasRoom) this.#wasFull = true;
+		return hasRoom;
+	}
+
 	/** Sends a message at the end of the turn; without a stream, or with a full one, it is dropped: Raft repeats
 	 * whatever matters. */
 	message(message: Message): void {
@@ -126,7 +144,7 @@ export class Peer {
 	pump(): void {
 		this.#judge();
 		// Without room for the head an append waits: the core must hear of it only when it goes.
-		while (this.#outbound?.hasRoom === true && !this.#isReading) {
+		while (!this.#isReading && this.#hasRoom()) {
 			const from = this.#core.raft.sendFrom(this.id);
 			if (from === 0) return;
 			const bytesMax = Math.min(this.#appendBytesMax, this.#core.raft.sendBytesMax(this.id));
@@ -144,7 +162,7 @@ export class Peer {
 		this.#isBehind = isBehind;
 		if (this.#sender === null) return;
 		if (isBehind) {
-			if (this.#outbound?.hasRoom === true) this.#sender.pump(this.#outbound);
+			if (this.#hasRoom()) this.#sender.pump(this.#outbound!);
 		} else if (this.#sender.isActive && this.#goesOnFromLog) this.#sender.stop();
 	}
 

@@ -13,6 +13,8 @@ const LOOP = 'src/replica/loop.ts';
 const APPENDER = 'src/replica/appender.ts';
 const OPEN = 'src/replica/open-log.ts';
 const PEER = 'src/replica/peer.ts';
+const TICKER = 'src/replica/ticker.ts';
+const TICKS = 'test/replica/ticker.test.ts';
 const PROPOSALS = 'src/replica/proposals.ts';
 const READS = 'src/replica/reads.ts';
 const RETAINED = 'src/replica/retention.ts';
@@ -73,10 +75,34 @@ export const replicaMutants: readonly Mutant[] = [
 	mutant(
 		'time-judged-before-what-waits',
 		34,
-		LOOP,
-		'this.#parts.clock.afterPendingIo(() => {',
-		'this.#parts.clock.endOfTurn(() => {',
+		TICKER,
+		'this.#clock.afterPendingIo(() => {',
+		'this.#clock.endOfTurn(() => {',
 		tests(SAFETY, /^rule 34:/, 'rule 34'),
+	),
+	mutant(
+		'full-stream-is-not-asked-again',
+		30,
+		PEER,
+		'if (!hasRoom) this.#wasFull = true;',
+		'',
+		tests('test/replica/peer.test.ts', /who finds its stream full/),
+	),
+	mutant(
+		'tick-forgets-what-it-asks',
+		10,
+		TICKER,
+		'return !output.mustLeaveJoint;',
+		'return true;',
+		tests(TICKS, /asks for a turn by whatever/),
+	),
+	mutant(
+		'ticks-bring-no-turns',
+		[16, 30],
+		LOOP,
+		'if (!this.#hasTurned || !asksNothing(this.#output)) this.#act();',
+		'if (!asksNothing(this.#output)) this.#act();',
+		tests(TICKS, /some things only time brings about/),
 	),
 
 	// ---- Followers that lag

@@ -57,3 +57,34 @@ it('rule 6: what was read back under an earlier leadership is not sent by a late
 	expect(sent).toEqual([4]);
 	expect(released).toBe(2);
 });
+
+it('who finds its stream full is asked again when a write is done, and nobody else', () => {
+	let asked = 0;
+	const core = {
+		leadership: 1,
+		raft: {
+			lastIndex: 9,
+			persisted: 9,
+			sendFrom: () => 0,
+			sendBytesMax: () => 1000,
+			needsSnapshot: () => false,
+			progress: () => null,
+		},
+		streamChanged: () => {},
+		wakeSenders: () => {
+			asked += 1;
+		},
+	} as Partial<SenderCore> as SenderCore;
+	const outbound = { hasRoom: true, onDone: () => {}, close: () => {} };
+	const peer = new Peer(2, core, {} as LogCursor, 1000, null);
+	const incoming = { pause: () => {}, resume: () => {}, close: () => {} };
+	peer.attach(outbound as Partial<Outbound> as Outbound, incoming, 1);
+	const askedAfterDone = (hasRoom: boolean) => {
+		outbound.hasRoom = hasRoom;
+		peer.pump();
+		outbound.onDone();
+		outbound.onDone();
+		return asked;
+	};
+	expect([true, false, true, false].map(askedAfterDone)).toEqual([0, 1, 1, 2]);
+});

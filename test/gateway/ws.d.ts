@@ -22,4 +22,11 @@ declare module 'ws' {
 		pause(): void;
 		resume(): void;
 	}
+
+	export class WebSocketServer extends EventEmitter {
+		readonly clients: Set<WebSocket>;
+		constructor(options: { host: string; port: number });
+		address(): { port: number };
+		close(callback?: () => void): void;
+	}
 }

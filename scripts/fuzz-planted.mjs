@@ -181,7 +181,7 @@ export const PLANTED = [
 	handshake(
 		'any replica is a peer',
 		'replica/acceptor.ts',
-		'if (refusal !== null) return this.close(refusal);',
+		'if (refusal !== null) return this.close(refusal, isForbidden ? Rejection.forbidden : 0);',
 		'',
 	),
 	handshake(

@@ -1,8 +1,8 @@
 import { connect } from '../client/index.js';
 import type { Client, MembersReport } from '../client/types.js';
-import { BadOption } from '../errors.js';
-import { PRIORITY_MAX } from '../raft/priority.js';
-import type { Member } from '../replica/types.js';
+import { BadOption, ChangeRefused } from '../errors.js';
+import { PRIORITY_MAX, PRIORITY_USUAL } from '../raft/priority.js';
+import type { Member, MembersStatus, ReplicaStatus } from '../replica/types.js';
 import {
 	CLUSTER_HELP,
 	CLUSTER_OPTIONS,
@@ -11,6 +11,7 @@ import {
 	required,
 	wholeNumber,
 } from './options.js';
+import { becameOf, isUnknown } from './outcome.js';
 
 export const help = `millrace member: who belongs to the cluster
 
@@ -30,7 +31,8 @@ Usage: millrace member list     --peers LIST [options]
   --json             list: as JSON
 ${CLUSTER_HELP}
 A replica is started with \`millrace serve --join\` before or after it is added. One change at a time; who leads may be
-removed, too. Exit codes: 0 done, 1 not done, 2 bad options.
+removed, too. Where no answer comes, as when leadership changes meanwhile, it asks what became of the change, for --timeout
+seconds at most: what is counts, whoever did it. Exit codes: 0 done, 1 not done, or not known, 2 bad options.
 `;
 
 const ACTIONS = ['list', 'add', 'promote', 'remove', 'replace', 'priority'] as const;
@@ -89,7 +91,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function change(client: Client, options: Options): Promise<void> {
-	const { action, id, old, address, priority, isLearner, waits } = options;
+	const { action, id, old, address, priority, isLearner, waits, cluster } = options;
 	const member = { id, address, ...(priority !== null && { priority }) };
 	const changes: Readonly<Record<Exclude<Action, 'list'>, object>> = {
 		add: { add: [{ ...member, ...(!isLearner && { promote: true }) }] },
@@ -98,9 +100,43 @@ async function change(client: Client, options: Options): Promise<void> {
 		replace: { add: [{ ...member, promote: true, replaces: old }] },
 		priority: { priorities: { [id]: priority } },
 	};
-	await client.changeMembers(changes[action as Exclude<Action, 'list'>]);
+	try {
+		await client.changeMembers(changes[action as Exclude<Action, 'list'>]);
+	} catch (error) {
+		if (!isUnknown(error)) throw error;
+		await becameOf(error, client, cluster.timeoutMs, (leader) => isDone(leader, options));
+	}
 	const isWaiting = waits && (action === 'replace' || (action === 'add' && !isLearner));
 	if (isWaiting) await caughtUp(client, id);
+}
+
+/** Is it as it would be, or as good as: what takes more than one step goes on by itself? Null: the leader doesn't say who its members are. */
+function isDone({ members }: ReplicaStatus, options: Options): boolean | null {
+	if (members === undefined) return null;
+	const { action, id, old, address, priority, isLearner } = options;
+	const voter = memberOf(members.voters, id);
+	const learner = memberOf(members.learners, id);
+	const here = voter ?? learner;
+	const isAsNamed =
+		(address === '' || here?.address === address) &&
+		(priority === null || (here?.priority ?? PRIORITY_USUAL) === priority);
+	switch (action) {
+		case 'remove':
+			return here === undefined;
+		case 'promote':
+			return voter !== undefined;
+		case 'add':
+			return isAsNamed && (isLearner || voter !== undefined || learner?.promote === true);
+		case 'replace':
+			if (voter !== undefined) return isAsNamed && memberOf(members.voters, old) === undefined;
+			return isAsNamed && learner?.replaces === old;
+		default:
+			return isAsNamed;
+	}
+}
+
+function memberOf(members: MembersStatus['voters'], id: number): Member | undefined {
+	return members.find((member) => member.id === id);
 }
 
 /** Waits until it is a voter, and tells how far it is. */
@@ -108,8 +144,11 @@ async function caughtUp(client: Client, id: number): Promise<void> {
 	let told = '';
 	for (;;) {
 		const members = await client.members();
-		const isVoter = members.voters.some((voter) => voter.id === id);
+		const isVoter = memberOf(members.voters, id) !== undefined;
 		if (isVoter && !members.isPending) return;
+		if (!isVoter && memberOf(members.learners, id) === undefined) {
+			throw new ChangeRefused(`replica ${id} was removed before it was a voter`);
+		}
 		const line = `replica ${id} has ${members.match[id] ?? 0} of ${members.last} entries\n`;
 		if (line !== told) process.stderr.write(line);
 		told = line;

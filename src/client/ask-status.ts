@@ -14,7 +14,7 @@ async function askReplica(
 	id: number,
 	signal: AbortSignal | undefined,
 ): Promise<PeerReport> {
-	const { host, port } = environment.addresses.get(id)!;
+	const { host, port } = environment.addressOf(id);
 	const address = `${host}:${port}`;
 	try {
 		const status = await ask(environment, id, {
@@ -25,7 +25,7 @@ async function askReplica(
 			timeoutMs: Math.min(STATUS_TIMEOUT_MS, environment.timeoutMs),
 			signal,
 		});
-		environment.learn(membersOf(status));
+		environment.learn(status);
 		return { id, address, status, error: null };
 	} catch (error) {
 		signal?.throwIfAborted();
@@ -73,13 +73,19 @@ export function readStatus(memory: Memory, offset: number): ReplicaStatus | null
 	}
 }
 
+/** An index behind everything that was acknowledged before the replicas were asked; null if they can't tell: a leader has every
+ * acknowledged entry. */
+export function confirmedEnd(reports: readonly PeerReport[]): number | null {
+	return confirmedLeader(reports)?.last ?? null;
+}
+
 /**
- * An index behind everything that was acknowledged before the replicas were asked; null if they can't tell.
+ * Who leads, in its own words, if nobody was elected later before the replicas were asked; null if they can't tell.
  *
- * A leader has every acknowledged entry. That there was no later leader is known when a majority is at no later
+ * That there was no later leader is known when a majority is at no later
  * term: to be elected, that one would have needed one of them.
  */
-export function confirmedEnd(reports: readonly PeerReport[]): number | null {
+export function confirmedLeader(reports: readonly PeerReport[]): ReplicaStatus | null {
 	const statuses = reports.flatMap(({ status }) => (status === null ? [] : [status]));
 	const term = Math.max(...statuses.map((status) => status.term));
 	const leader = statuses.find((status) => status.role === 'leader' && status.term === term);
@@ -89,7 +95,5 @@ export function confirmedEnd(reports: readonly PeerReport[]): number | null {
 	const { voters = asked.map((id) => ({ id })), outgoing = [] } = leader.members ?? {};
 	const hasMajority = (of: readonly { readonly id: number }[]) =>
 		of.filter(({ id }) => answered.includes(id)).length > of.length / 2;
-	return hasMajority(voters) && (outgoing.length === 0 || hasMajority(outgoing))
-		? leader.last
-		: null;
+	return hasMajority(voters) && (outgoing.length === 0 || hasMajority(outgoing)) ? leader : null;
 }

@@ -99,7 +99,7 @@ export function backupFrom(
 	take: TakeRange,
 	signal?: AbortSignal,
 ): Promise<FetchedBackup> {
-	return fetchBackup({ ...environment, addresses: new Map([[0, address]]) }, 0, take, signal);
+	return fetchBackup({ ...environment, addressOf: () => address }, 0, take, signal);
 }
 
 class Fetch {

@@ -2,6 +2,7 @@ import { BadOption } from '../errors.js';
 import type { Address, Doors } from '../io.js';
 import { clusterNumber } from '../transport/hello.js';
 import { parseAddress, parsePeers } from './address.js';
+import { AddressBook } from './address-book.js';
 import type { ConnectOptions } from './types.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -11,10 +12,11 @@ const WINDOW_BYTES_MAX = 1024 * 1024 * 1024;
 
 /** What every part of a client needs to know. */
 export interface Environment extends Pick<Doors, 'network' | 'clock' | 'random'> {
-	/** By id, in the order of the ids: those that the caller named, and whoever the replicas say has joined since. */
+	/** By id, in the order of the ids: those that the caller named, and whom the replicas say belongs to the cluster now. Never empty. */
 	readonly addresses: ReadonlyMap<number, Address>;
-	/** Takes note of replicas that nobody has named. Where those are that the caller named, the caller knows best. */
-	readonly learn: (members: readonly { readonly id: number; readonly address: string }[]) => void;
+	/** Also of one that isn't among them any more. */
+	readonly addressOf: AddressBook['addressOf'];
+	readonly learn: AddressBook['learn'];
 	readonly cluster: number;
 	readonly group: number;
 	readonly timeoutMs: number;
@@ -27,13 +29,14 @@ export function makeEnvironment(
 	doors: Pick<Doors, 'network' | 'clock' | 'random'>,
 	parse = parseAddress,
 ): Environment {
-	const addresses = parsePeers(options.peers, parse);
+	const { addresses, addressOf, learn } = new AddressBook(parsePeers(options.peers, parse), parse);
 	return {
 		network: doors.network,
 		clock: doors.clock,
 		random: doors.random,
 		addresses,
-		learn: (members) => learn(addresses, members, parse),
+		addressOf,
+		learn,
 		cluster: clusterNumber(options.cluster ?? 'millrace'),
 		group: within('group', options.group ?? 1, 1, 0xffff_ffff),
 		timeoutMs: within('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS, 1, 2 ** 31 - 1),
@@ -44,28 +47,6 @@ export function makeEnvironment(
 			WINDOW_BYTES_MAX,
 		),
 	};
-}
-
-/** No cluster has had so many, but a replica could say so. */
-const ADDRESSES_MAX = 1024;
-
-function learn(
-	addresses: Map<number, Address>,
-	members: Parameters<Environment['learn']>[0],
-	parse: typeof parseAddress,
-): void {
-	const unknown = members.filter(({ id }) => !addresses.has(id));
-	if (unknown.length === 0) return;
-	const all = new Map(addresses);
-	for (const { id, address } of unknown) {
-		try {
-			if (all.size < ADDRESSES_MAX) all.set(id, parse(address));
-		} catch {
-			// Of no use here; the replicas know theirs.
-		}
-	}
-	addresses.clear();
-	for (const id of [...all.keys()].sort((a, b) => a - b)) addresses.set(id, all.get(id)!);
 }
 
 function within(name: string, value: number, min: number, max: number): number {

@@ -3,7 +3,7 @@ import type { Memory } from '../format/memory.js';
 import { MessageFrameKind, type MessageNumbers } from '../format/message.js';
 import type { Timer } from '../io.js';
 import type { ReplicaStatus } from '../replica/types.js';
-import { membersOf, readStatus, requestStatus } from './ask-status.js';
+import { readStatus, requestStatus } from './ask-status.js';
 import { backoffMs, type Environment, nextReplica } from './environment.js';
 import { LeaderProbe } from './leader-probe.js';
 import { Link } from './link.js';
@@ -236,7 +236,7 @@ export class LeaderFinder {
 
 	#learn(status: ReplicaStatus): void {
 		this.#term = Math.max(this.#term, status.term);
-		this.#environment.learn(membersOf(status));
+		this.#environment.learn(status);
 	}
 
 	/** Lets go of the connection and tells who used it. */

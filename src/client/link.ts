@@ -66,7 +66,7 @@ export class Link {
 			},
 			FRAME_BYTES_MAX,
 		);
-		this.#address = environment.addresses.get(replica)!;
+		this.#address = environment.addressOf(replica);
 		this.#connection = environment.network.dial(this.#address, (connection) =>
 			this.#open(connection),
 		);

@@ -1,6 +1,6 @@
 import { Unavailable } from '../errors.js';
 import type { ReplicaStatus } from '../replica/types.js';
-import { membersOf, readStatus, requestStatus, STATUS_TIMEOUT_MS } from './ask-status.js';
+import { readStatus, requestStatus, STATUS_TIMEOUT_MS } from './ask-status.js';
 import type { Environment } from './environment.js';
 import { Link } from './link.js';
 import type { PeerReport } from './types.js';
@@ -82,7 +82,7 @@ export class StatusWatch {
 	}
 
 	async #report(id: number): Promise<PeerReport> {
-		const { host, port } = this.#environment.addresses.get(id)!;
+		const { host, port } = this.#environment.addressOf(id);
 		const address = `${host}:${port}`;
 		let watched = this.#watched.get(id);
 		if (watched === undefined) {
@@ -91,7 +91,7 @@ export class StatusWatch {
 		}
 		try {
 			const status = await watched.ask();
-			this.#environment.learn(membersOf(status));
+			this.#environment.learn(status);
 			return { id, address, status, error: null };
 		} catch (error) {
 			return { id, address, status: null, error: error as Error };

@@ -9,7 +9,7 @@ import {
 } from '../format/message.js';
 import type { Timer } from '../io.js';
 import type { Entry } from '../replica/types.js';
-import { askAll, confirmedEnd, membersOf, readStatus } from './ask-status.js';
+import { askAll, confirmedEnd, readStatus } from './ask-status.js';
 import { backoffMs, type Environment, nextReplica } from './environment.js';
 import { Link } from './link.js';
 import { TailBatch } from './tail-batch.js';
@@ -215,7 +215,7 @@ class Tail {
 	#message(message: MessageNumbers, memory: Memory, offset: number): void {
 		if (message.kind === MessageFrameKind.statusReply) {
 			const status = readStatus(memory, offset);
-			if (status !== null) this.#environment.learn(membersOf(status));
+			if (status !== null) this.#environment.learn(status);
 			this.#alive(status?.leader ?? 0);
 		} else if (message.kind === MessageFrameKind.tailMark) {
 			if (message.rejected) {

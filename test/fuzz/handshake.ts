@@ -209,6 +209,7 @@ async function runLink(stream: Uint8Array, dice: Dice): Promise<string> {
 		clock,
 		random,
 		addresses,
+		addressOf: () => ADDRESS,
 		learn: () => {},
 		cluster,
 		group,

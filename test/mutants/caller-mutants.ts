@@ -11,6 +11,9 @@ const READER = 'test/client/reader.test.ts';
 const FINDER = 'src/client/leader-finder.ts';
 const FINDER_TEST = 'test/client/leader-finder.test.ts';
 const ADMIN = 'test/client/admin.test.ts';
+const OUTCOME = 'test/cli/outcome.test.ts';
+const BOOK = 'src/client/address-book.ts';
+const BOOK_TEST = 'test/client/address-book.test.ts';
 const TAIL = 'test/client/tail.test.ts';
 const APPLIER = 'src/replica/applier.ts';
 const LOOP = 'src/replica/loop.ts';
@@ -349,6 +352,38 @@ export const callerMutants: readonly Mutant[] = [
 		'timeoutMs: leftMs, before });',
 		'timeoutMs: before.timeoutMs });',
 		tests(ADMIN, /has his share of the time/, 'has his share'),
+	),
+	mutant(
+		'what-the-caller-gave-is-forgotten',
+		11,
+		BOOK,
+		'if (members.has(id) || this.#given.has(id)) continue;',
+		'if (members.has(id)) continue;',
+		tests(BOOK_TEST, /never without the one that was given/),
+	),
+	mutant(
+		'what-is-not-committed-is-forgotten-by',
+		11,
+		BOOK,
+		'if (members !== undefined && !members.isPending && members',
+		'if (members !== undefined && members',
+		tests(BOOK_TEST, /of what isn’t committed/),
+	),
+	mutant(
+		'first-word-of-a-leader-counts',
+		20,
+		'src/cli/outcome.ts',
+		'leader!.committed >= first!.last && ',
+		'',
+		tests(OUTCOME, /not known while nothing of a new leader’s term is committed/),
+	),
+	mutant(
+		'change-under-way-is-over',
+		20,
+		'src/cli/outcome.ts',
+		' && leader!.members?.isPending !== true',
+		'',
+		tests(OUTCOME, /which goes on, is waited for|not known while a change is under way/),
 	),
 	mutant(
 		'front-of-the-log-dropped-without-its-sessions',

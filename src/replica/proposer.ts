@@ -133,7 +133,7 @@ export class Proposer {
 		const signal = options?.signal;
 		const promise = new Promise<T>((resolve, reject) => {
 			const attempt = () => this.#attempt(options, () => add(resolve, reject));
-			if (attempt()) return;
+			if (!this.#isBehindOthers(options) && attempt()) return;
 			this.#retryWithRoom(bytes, attempt, reject);
 			keep();
 		});
@@ -141,11 +141,22 @@ export class Proposer {
 		return abortable(promise, signal, () => new UnknownOutcome('the caller gave up waiting'));
 	}
 
-	/** @returns false if it shall wait for room */
-	#attempt(options: ProposeOptions | undefined, add: () => void): boolean {
+	/** Who waits already comes first. What can't be proposed at all doesn't wait for its turn to hear of it. */
+	#isBehindOthers(options: ProposeOptions | undefined): boolean {
+		if (options?.whenBusy !== 'wait' || this.#room.isEmpty) return false;
+		this.#requireNow(options);
+		return true;
+	}
+
+	#requireNow(options: ProposeOptions | undefined): void {
 		options?.signal?.throwIfAborted();
 		this.#requireProposer();
 		this.#requireSpace();
+	}
+
+	/** @returns false if it shall wait for room */
+	#attempt(options: ProposeOptions | undefined, add: () => void): boolean {
+		this.#requireNow(options);
 		try {
 			add();
 		} catch (error) {

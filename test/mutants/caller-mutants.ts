@@ -402,4 +402,20 @@ export const callerMutants: readonly Mutant[] = [
 		'for (let left = this.#waiting.length; left > 0 && !this.isEmpty; left--) this.#ask();',
 		tests('test/replica/room-queue.test.ts', /gets it in order/),
 	),
+	mutant(
+		'overtakes-who-waits-for-room',
+		30,
+		'src/replica/proposer.ts',
+		'if (!this.#isBehindOthers(options) && attempt()) return;',
+		'if (attempt()) return;',
+		tests('test/replica/propose.test.ts', /keeps its place/),
+	),
+	mutant(
+		'aborted-and-waits-for-its-turn',
+		30,
+		'src/replica/proposer.ts',
+		'this.#requireNow(options);\n\t\treturn true;',
+		'return true;',
+		tests('test/replica/propose.test.ts', /refused at once/),
+	),
 ];

@@ -10,6 +10,7 @@ import {
 	UnknownOutcome,
 } from '../../src/index.js';
 import { Proposals } from '../../src/replica/proposals.js';
+import { pack } from '../simulation/workload.js';
 import { Cluster, until } from './cluster.js';
 import { numbered } from './machines.js';
 
@@ -191,6 +192,44 @@ describe('what is refused', () => {
 		}
 		const { numbers } = cluster.machine(leader.id);
 		expect(numbers).toEqual(Array.from({ length: taken }, (_, i) => i));
+	});
+
+	it('who waits keeps its place before whatever would fit, however that is called', async () => {
+		cluster = await Cluster.open(1, () => small);
+		const leader = await cluster.leader();
+		const { signal } = new AbortController();
+		const wait = { whenBusy: 'wait' } as const;
+		const before = Array.from({ length: 55 }, (_, i) => leader.propose(numbered(i, KIB)));
+		const calls = [
+			leader.propose(numbered(100, 15 * KIB), wait),
+			leader.propose(numbered(101), { ...wait, signal }),
+			leader.proposeBatch([numbered(102), numbered(103)], wait),
+			leader.proposeBatch(pack([numbered(104)]), wait),
+			leader.propose(numbered(105), wait),
+		];
+		await Promise.all([...before, ...calls]);
+		const { numbers } = cluster.machine(1);
+		expect(numbers.slice(55)).toEqual([100, 101, 102, 103, 104, 105]);
+	});
+
+	it('while others wait, what can’t be proposed is refused at once all the same', async () => {
+		cluster = await Cluster.open(1, () => small);
+		const leader = await cluster.leader();
+		const wait = { whenBusy: 'wait' } as const;
+		const filling = Array.from({ length: 80 }, (_, i) => leader.propose(numbered(i, KIB), wait));
+		const signal = AbortSignal.abort();
+		let isTold = false;
+		const aborted = leader.propose(numbered(200), { ...wait, signal });
+		aborted.catch(() => {
+			isTold = true;
+		});
+		await Promise.resolve();
+		await Promise.resolve();
+		await Promise.resolve();
+		expect(isTold).toBe(true);
+		await expect(aborted).rejects.toBe(signal.reason);
+		await Promise.all(filling);
+		expect(cluster.machine(1).numbers).not.toContain(200);
 	});
 
 	it("however many wait for room, each costs a few attempts: the leader isn't kept from leading", async () => {

@@ -82,6 +82,29 @@ describe('the native network', () => {
 		await new Promise((resolve) => server.close(resolve));
 	});
 
+	test('and a listener serves by that: bytes, a pause, the end', async () => {
+		const take = vi.spyOn(AcceptedDirectConnection, 'take').mockReturnValue(null);
+		const network = new NativeNetwork();
+		let accepted: Recorder | null = null;
+		const listener = await network.listen({ host: '127.0.0.1', port: 0 }, (connection) => {
+			accepted = new Recorder(connection, 50_000);
+			return accepted;
+		});
+		const dialled = network.dial(listener.address, (own) => new Recorder(own));
+		dialled.writev([pattern(1_000_000, 1)], () => {});
+		await vi.waitFor(() => expect(accepted?.bytes).toBeGreaterThan(0));
+		expect(take).toHaveBeenCalledTimes(1);
+		take.mockRestore();
+		accepted!.connection.pause();
+		setImmediate(() => accepted!.connection.resume());
+		await accepted!.has(1_000_000);
+		expect(Buffer.compare(accepted!.content, pattern(1_000_000, 1))).toBe(0);
+		expect(accepted!.connection.remote).toMatch(/^127\.0\.0\.1:\d+$/);
+		dialled.close();
+		await accepted!.is('closed');
+		await listener.close();
+	});
+
 	test('lets no small write wait for company, and notices a machine that is gone', async () => {
 		const network = new NativeNetwork();
 		const listener = await network.listen(

@@ -3,6 +3,7 @@ import type { RemoteClient } from '../../src/client/index.js';
 import { Compacted, Stopped, Unavailable } from '../../src/errors.js';
 import { BatchKind } from '../../src/format/batch.js';
 import { MessageFrameKind } from '../../src/format/message.js';
+import { until } from '../replica/cluster.js';
 import type { Guest, Script } from './fake-replica.js';
 import { client, closeAfterEach, replica } from './opened.js';
 
@@ -30,14 +31,14 @@ function sendLog(guest: Guest, from: number, last: number): void {
 const LAST = 10 + 1 + 10 * (BATCHES - 2);
 
 /** Serves a tail up to `last`, and says that the log ends at `leaderLast`. */
-function serving(last: number, leaderLast = last, role = 'leader', term = 3): Script {
+function serving(last: number, leaderLast = last, role = 'leader', term = 3, leader = 1): Script {
 	return {
 		message: (guest, message) => {
 			if (message.kind === MessageFrameKind.tailRequest) {
 				sendLog(guest, message.index, last);
 				guest.send(MessageFrameKind.tailMark, { context: message.context, index: last });
 			} else if (message.kind === MessageFrameKind.statusRequest) {
-				const numbers = { id: 1, leader: 1, term, first: 1, last: leaderLast };
+				const numbers = { id: 1, leader, term, first: 1, last: leaderLast };
 				const status = { ...numbers, role, persisted: last, committed: last, applied: last };
 				guest.send(MessageFrameKind.statusReply, {}, JSON.stringify(status));
 			}
@@ -77,6 +78,36 @@ test('without a majority nobody can tell the end', async () => {
 	await gone.close();
 	const remote = client([alone, away, gone], { timeoutMs: 700 });
 	await expect(collect(remote, { follow: false })).rejects.toBeInstanceOf(Unavailable);
+});
+
+test('while nobody leads, what one that follows knows to be committed comes all the same, once', async () => {
+	const follower = serving(LAST, LAST, 'follower', 3, 0);
+	let tails = 0;
+	const counting: Script = {
+		message: (guest, message, body) => {
+			if (message.kind === MessageFrameKind.tailRequest) tails += 1;
+			follower.message!(guest, message, body);
+		},
+	};
+	const alone = await replica(1, counting);
+	const away = await replica(2, {});
+	await away.close();
+	const remote = client([alone, away], { timeoutMs: 120_000 });
+	const controller = new AbortController();
+	const found: number[] = [];
+	for await (const { index } of remote.tail({ signal: controller.signal })) {
+		found.push(index);
+		// It is left for another one, which isn't there, and asked again, for what comes next.
+		if (index === LAST) until('it is asked again', () => tails > 2).then(() => controller.abort());
+	}
+	expect(found).toEqual(indexes(1, LAST));
+	const ending: number[] = [];
+	const ends = async () => {
+		const short = client([alone, away], { timeoutMs: 900 });
+		for await (const { index } of short.tail({ follow: false })) ending.push(index);
+	};
+	await expect(ends()).rejects.toThrow(/its end is not confirmed/);
+	expect(ending).toEqual(indexes(1, LAST));
 });
 
 test('connections that break anywhere leave no gap and repeat nothing', async () => {

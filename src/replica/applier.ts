@@ -51,6 +51,10 @@ export class Applier {
 	#time = 0;
 	/** A snapshot that takes the place of everything up to its index: it is restored before anything is applied. */
 	#pending: StoredSnapshot | null = null;
+	/** A snapshot ahead whose table of sessions counts once everything up to its end is applied. */
+	#table: StoredSnapshot | null = null;
+	/** Its end; infinite if there is none. */
+	#tableIndex = Number.POSITIVE_INFINITY;
 	/** A disk read, an asynchronous `apply` or a restore is under way. */
 	#isBusy = false;
 	#onSettled: (() => void) | null = null;
@@ -177,6 +181,12 @@ export class Applier {
 		this.#restoreWhenIdle(snapshot);
 	}
 
+	/** What comes before its end is applied from the log, which has not all that it says of sessions: at its end that is taken over. */
+	replayTo(snapshot: StoredSnapshot): void {
+		this.#table = snapshot;
+		this.#tableIndex = snapshot.index;
+	}
+
 	#restoreWhenIdle(snapshot: StoredSnapshot): void {
 		if (this.#isBusy || this.#isStopped) return;
 		this.#isBusy = true;
@@ -286,6 +296,7 @@ export class Applier {
 		this.#time = this.#view.time;
 		if (this.#isGiven) this.#given = this.#applied;
 		if (results !== undefined && this.#view.isRegistered) this.#keep(this.#view, results);
+		if (this.#applied === this.#tableIndex) this.#sessions.load(this.#table!.sessions);
 		this.#events.applied(this.#view, results, this.#isRefused);
 	}
 

@@ -173,6 +173,7 @@ async function openLocked(
 		late.replica = replica;
 		parts.loop.start(parts.roster.peers, parts.applier, parts, replica);
 		if (first !== null) parts.applier.install(first);
+		else if (store.latest !== null) parts.applier.replayTo(store.latest);
 		// A solitary replica has nobody to ask.
 		if (parts.wasOnProbation && parts.raft.probation === null) replica.probationOver();
 		started(parts);

@@ -107,6 +107,8 @@ export class Snapshots {
 		const { applier, log, clock, everyBytes } = this.#parts;
 		const isDue = log.writtenBytes - this.#writtenBytes >= everyBytes;
 		if ((!isDue && !this.#isFullWanted) || !applier.isBetween) return;
+		// Of sessions less is known than the latest says, until its end is applied.
+		if (applier.applied < (this.latest?.index ?? 0)) return;
 		if (!this.#isEnough(applier.applied)) {
 			if (clock.now() >= this.#retryAt) this.#begin();
 		} else if (this.#isFullWanted) this.#settle(this.latest!);

@@ -418,4 +418,15 @@ export const callerMutants: readonly Mutant[] = [
 		'return true;',
 		tests('test/replica/propose.test.ts', /refused at once/),
 	),
+	mutant(
+		'replay-forgets-older-sessions',
+		19,
+		'src/replica/open.ts',
+		'else if (store.latest !== null) parts.applier.replayTo(store.latest);',
+		'',
+		tests(
+			'test/replica/registration.test.ts',
+			/a state that is older than the latest snapshot without it/,
+		),
+	),
 ];

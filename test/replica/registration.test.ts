@@ -244,3 +244,32 @@ it('rule 19: when a session ends is known after a restart without the front of t
 	await small.world.run(61_000);
 	expect(() => propose(again.replica, batch(number, 2, 8))).toThrow(SessionExpired);
 });
+
+it('rule 19: a state that is older than the latest snapshot without it gets back the sessions that are older than the log', async () => {
+	const kept = { index: 0 };
+	const change = () => ({
+		stateMachine: new KeptMachine(kept),
+		retainBytes: 4 * LIMITS.segmentBytes,
+	});
+	const small = await SmallWorld.open('older', 1, change);
+	const { replica, machine } = await small.leader();
+	const number = await session(small, replica, 600_000);
+	const used = propose(replica, batch(number, 1, 7));
+	let noted = 0;
+	replica.on('snapshot', ({ index }) => {
+		if (replica.status().first > number) noted = index;
+	});
+	for (let i = 0; noted === 0; i++)
+		await small.world.complete(replica.propose(numbered(i, 4 * KIB)));
+	await small.world.run(100);
+	machine.kill();
+	// What the operator had put aside.
+	kept.index = noted - 3;
+	small.nodes[0] = await small.start(1, change());
+	const again = await small.leader();
+	expect(again.replica.status().first).toBeGreaterThan(number);
+	await small.until('all is applied', () => kept.index >= noted);
+	expect(propose(again.replica, batch(number, 1, 7))).toMatchObject({ index: used.index });
+	const next = propose(again.replica, batch(number, 2, 8));
+	await small.until('it is used once more', () => next.index > 0);
+});

@@ -1,11 +1,6 @@
 #!/usr/bin/env node
-/**
- * What the gateway does: a client over WebSockets beside one over TCP, in turns; HTTP proposals with wrk; the memory of idle
- * sessions over both, beside that of as many sockets of Node's own that nobody uses for anything. Three replica processes on
- * loopback, the load in processes of its own.
- *
- *     npm run bench:gateway [-- --seconds 3] [-- --runs 5] [-- --sessions 1000] [-- --only idle] [-- --dir DIR]
- */
+// What the gateway does: throughput over WebSockets and HTTP, and what idle sessions weigh. Real processes.
+
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -13,8 +8,31 @@ import { connect as connectSocket, createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readScriptOptions } from './script-options.mjs';
 
+const HELP = `What the gateway does.
+
+    npm run bench:gateway [-- OPTIONS]
+
+    --seconds S    of each measurement (3)
+    --runs N       so many of each (5)
+    --sessions N   so many that are idle (1000)
+    --only PART    clients, http or idle (all)
+    --dir DIR      where to put the logs (a temporary one)
+
+clients: one over WebSockets beside one over TCP, in turns. http: proposals with wrk, if it is installed. idle: the memory of
+idle sessions over both, beside that of as many sockets of Node's own that nobody uses for anything. Three replica processes on
+this machine, the load in processes of its own.
+`;
+const PARTS = ['clients', 'http', 'idle'];
+const options = {
+	seconds: { type: 'string', default: '3' },
+	runs: { type: 'string', default: '5' },
+	sessions: { type: 'string', default: '1000' },
+	only: { type: 'string' },
+	dir: { type: 'string', default: tmpdir() },
+	help: { type: 'boolean', default: false },
+};
 const ENTRY_BYTES = 256;
 /** As `millrace bench --mode client` has them: 16,384 entries in flight, 512 in a batch. */
 const BATCH_ENTRIES = 512;
@@ -157,49 +175,25 @@ async function load(where, { kind, seconds }) {
 
 // ---- Who asks them all
 
-function options() {
-	const { values } = parseArgs({
-		options: {
-			seconds: { type: 'string', default: '3' },
-			runs: { type: 'string', default: '5' },
-			sessions: { type: 'string', default: '1000' },
-			only: { type: 'string' },
-			dir: { type: 'string', default: tmpdir() },
-			help: { type: 'boolean', default: false },
-		},
-	});
-	if (values.help) {
-		console.log(
-			'npm run bench:gateway [-- --seconds S] [-- --runs N] [-- --sessions N] [-- --only clients|http|idle] [-- --dir DIR]',
-		);
-		process.exit(0);
-	}
-	const [seconds, runs, sessions] = [values.seconds, values.runs, values.sessions].map(Number);
-	const areGood =
-		seconds > 0 && [runs, sessions].every((value) => Number.isInteger(value) && value > 0);
-	if (!areGood) throw new Error('--seconds, --runs and --sessions are numbers above 0');
-	const all = ['clients', 'http', 'idle'];
+function readOptions() {
+	const { values, number, refuse } = readScriptOptions('bench:gateway', HELP, options);
+	const seconds = Number(values.seconds);
+	if (!(seconds > 0)) refuse(`--seconds is a number above 0, not '${values.seconds}'`);
 	const { only } = values;
-	if (only !== undefined && !all.includes(only))
-		throw new Error(`--only is one of ${all.join(', ')}`);
-	const parts = only === undefined ? all : [only];
-	return { seconds, runs, sessions, parts, dir: resolve(values.dir) };
-}
-
-function complain(message) {
-	console.error(`bench:gateway: ${message}`);
-	process.exit(2);
+	if (only !== undefined && !PARTS.includes(only))
+		refuse(`--only is one of ${PARTS.join(', ')}, not '${only}'`);
+	return {
+		seconds,
+		runs: number('runs', 1, 1000),
+		sessions: number('sessions', 1, 100_000),
+		parts: only === undefined ? PARTS : [only],
+		dir: resolve(values.dir),
+	};
 }
 
 async function parent() {
-	let chosen;
-	try {
-		chosen = options();
-	} catch (error) {
-		complain(error.message);
-	}
-	const { seconds, runs, sessions, parts } = chosen;
-	const dir = await mkdtemp(join(chosen.dir, 'millrace-gateway-'));
+	const { seconds, runs, sessions, parts, dir: place } = readOptions();
+	const dir = await mkdtemp(join(place, 'millrace-gateway-'));
 	const children = [];
 	const end = async () => {
 		for (const child of children) child.kill('SIGKILL');
@@ -217,7 +211,7 @@ async function parent() {
 	};
 	try {
 		const { model } = cpus()[0];
-		console.log(`${cpus().length} x ${model}, Node ${process.version}, logs in ${chosen.dir}`);
+		console.log(`${cpus().length} x ${model}, Node ${process.version}, logs in ${place}`);
 		if (parts.includes('clients') || parts.includes('http')) {
 			const three = await cluster(dir, 3, 256, start);
 			if (parts.includes('clients')) await clients(three, { seconds, runs }, start);

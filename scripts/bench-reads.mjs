@@ -1,18 +1,32 @@
 #!/usr/bin/env node
-/**
- * Reads per second of each consistency, on the leader and on a follower: three replica processes on loopback, each
- * asked by callers in its own process. Every figure is the median over interleaved runs.
- *
- *     npm run bench:reads [-- --seconds 1] [-- --runs 5] [-- --dir DIR]
- */
+// Reads per second of each consistency, on the leader and on a follower. Real processes.
+
 import { fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readScriptOptions } from './script-options.mjs';
 
+const HELP = `Reads a second of each consistency, on the leader and on a follower.
+
+    npm run bench:reads [-- OPTIONS]
+
+    --seconds S   of each measurement (1)
+    --runs N      so many of each (5)
+    --dir DIR     where to put the logs (a temporary one)
+
+Three replica processes on this machine, each asked by callers of its own process. Every figure is the median of its runs, which take
+turns with all others'.
+`;
+const options = {
+	seconds: { type: 'string', default: '1' },
+	runs: { type: 'string', default: '5' },
+	dir: { type: 'string', default: tmpdir() },
+	help: { type: 'boolean', default: false },
+};
+const EXIT_INTERRUPTED = 130;
 const IN_FLIGHT = [1, 64, 1024];
 const KINDS = [
 	['leader', 'linearizable'],
@@ -28,6 +42,9 @@ else await child(JSON.parse(process.argv[2]));
 // ---- One replica
 
 async function child({ id, peers, dir }) {
+	// Ctrl-C is for who asks; and when he is gone, so is this.
+	process.on('SIGINT', () => {});
+	process.once('disconnect', () => process.exit());
 	const { openReplica } = await import('../dist/src/index.js');
 	let count = 0;
 	const stateMachine = {
@@ -69,39 +86,51 @@ async function readFor(replica, { consistency, inFlight, seconds }) {
 
 // ---- Who asks them
 
+function readOptions() {
+	const { values, number, refuse } = readScriptOptions('bench:reads', HELP, options);
+	const seconds = Number(values.seconds);
+	if (!(seconds > 0)) refuse(`--seconds is a number above 0, not '${values.seconds}'`);
+	return { seconds, runs: number('runs', 1, 1000), dir: values.dir };
+}
+
 async function parent() {
-	const { values } = parseArgs({
-		options: {
-			seconds: { type: 'string', default: '1' },
-			runs: { type: 'string', default: '5' },
-			dir: { type: 'string', default: tmpdir() },
-		},
+	const { seconds, runs, dir } = readOptions();
+	let isInterrupted = false;
+	process.once('SIGINT', () => {
+		isInterrupted = true;
+		process.stderr.write('ends after this run\n');
 	});
-	const directory = await mkdtemp(join(values.dir, 'millrace-reads-'));
+	const directory = await mkdtemp(join(dir, 'millrace-reads-'));
 	const replicas = await start(directory);
 	try {
 		const leader = await findLeader(replicas);
 		const follower = replicas.find((replica) => replica !== leader);
 		await ask(leader, { what: 'propose' });
 		const rates = new Map();
-		for (let run = 0; run < Number(values.runs); run++) {
-			for (const [place, consistency] of KINDS) {
-				for (const inFlight of IN_FLIGHT) {
-					const at = place === 'leader' ? leader : follower;
-					const seconds = Number(values.seconds);
-					const rate = await ask(at, { what: 'read', consistency, inFlight, seconds });
-					const key = `${place}, ${nameOf(consistency)}|${inFlight}`;
-					rates.set(key, [...(rates.get(key) ?? []), rate]);
-				}
-			}
+		let run = 0;
+		for (; run < runs && !isInterrupted; run++) {
+			process.stderr.write(`run ${run + 1} of ${runs}\n`);
+			await measure({ leader, follower }, seconds, rates);
 		}
-		report(rates, values);
+		report(rates, { seconds, runs: run });
 	} finally {
 		for (const replica of replicas) replica.send({ what: 'close' });
 		await Promise.all(
 			replicas.map((replica) => new Promise((resolve) => replica.once('exit', resolve))),
 		);
 		await rm(directory, { recursive: true, force: true });
+	}
+	if (isInterrupted) process.exitCode = EXIT_INTERRUPTED;
+}
+
+/** Each consistency once with so many in flight. */
+async function measure(replicas, seconds, rates) {
+	for (const [place, consistency] of KINDS) {
+		for (const inFlight of IN_FLIGHT) {
+			const rate = await ask(replicas[place], { what: 'read', consistency, inFlight, seconds });
+			const key = `${place}, ${nameOf(consistency)}|${inFlight}`;
+			rates.set(key, [...(rates.get(key) ?? []), rate]);
+		}
 	}
 }
 

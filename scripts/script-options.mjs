@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 
 /**
  * Reads the command line of `npm run NAME`. Help is printed, and ends the process; what is wrong is one line, and ends it with 2.
- * @returns the values, and who reads one as a whole number within bounds
+ * @returns the values, who reads one as a whole number within bounds, and who complains and ends
  */
 export function readScriptOptions(name, help, options) {
 	const refuse = (why) => {
@@ -26,5 +26,5 @@ export function readScriptOptions(name, help, options) {
 		if (Number.isInteger(value) && value >= min && value <= max) return value;
 		refuse(`--${option} is a whole number from ${min} to ${max}, not '${values[option]}'`);
 	};
-	return { values, number };
+	return { values, number, refuse };
 }

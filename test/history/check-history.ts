@@ -15,8 +15,13 @@ import { BadHistory } from './operations.js';
 const EXIT_CODES = { linearizable: 0, 'not linearizable': 1, undecided: 3 };
 const BAD_INPUT = 2;
 const FAILURES_SHOWN = 5;
+const USAGE = 'npm run check-history -- FILE [--configurations N]';
 
 function main(): number {
+	if (process.argv.includes('--help')) {
+		console.log(USAGE);
+		return 0;
+	}
 	const startedAt = performance.now();
 	let verdict: Verdict;
 	try {
@@ -25,8 +30,7 @@ function main(): number {
 			allowPositionals: true,
 		});
 		const configurationsMax = Number(values.configurations);
-		if (positionals.length !== 1 || !(configurationsMax > 0))
-			throw new Error('usage: npm run check-history -- FILE [--configurations N]');
+		if (positionals.length !== 1 || !(configurationsMax > 0)) throw new Error(`usage: ${USAGE}`);
 		const events = readHistory(readFileSync(positionals[0]!, 'utf8'));
 		if (events.length === 0) throw new Error('the file has no events');
 		verdict = checkHistory(events, { configurationsMax });

@@ -46,6 +46,10 @@ async function torture(options: TortureOptions, around: Surroundings): Promise<n
 }
 
 async function main(): Promise<number> {
+	if (process.argv.includes('--help')) {
+		process.stdout.write(USAGE);
+		return 0;
+	}
 	let options: TortureOptions;
 	try {
 		options = parseOptions(process.argv.slice(2));

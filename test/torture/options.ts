@@ -17,6 +17,7 @@ export const USAGE = `npm run torture -- [options]
   --faults A,B      these alone, of: ${FAULTS.join(' ')}
   --history FILE    writes what the clients saw, as Jepsen's operation maps in EDN
   --keep            keeps the directories and logs; they are kept after a failure anyway
+  --help            this
 `;
 
 export interface TortureOptions {

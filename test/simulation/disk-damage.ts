@@ -72,6 +72,7 @@ export class DiskDamage {
 	/** A flush is durable. @returns what has come of it that went astray before */
 	written(write: FinishedWrite): 'lost' | 'misdirected' | null {
 		const extent = extentOf(write);
+		this.#writtenOver(extent, write.bytes);
 		const flushes = this.#flushes.get(extent.number);
 		if (flushes === undefined) this.#flushes.set(extent.number, [extent]);
 		else flushes.push(extent);
@@ -80,6 +81,16 @@ export class DiskDamage {
 		if (this.#astray.isDone) return this.#goAstray(this.#astray);
 		this.#astray.isDone = true;
 		return null;
+	}
+
+	/** Of what was damaged before, this is there now, and meant to be. */
+	#writtenOver({ number, position, length }: Extent, bytes: Uint8Array): void {
+		for (const patch of this.#patches) {
+			const from = Math.max(patch.position, position);
+			const to = Math.min(patch.position + patch.original.length, position + length);
+			if (patch.number !== number || !this.#isThere(patch) || from >= to) continue;
+			patch.original.set(bytes.subarray(from - position, to - position), from - patch.position);
+		}
 	}
 
 	/** A flush may be there in part, and count as durable once it was recovered. */

@@ -1,4 +1,5 @@
 import { Unavailable } from '../errors.js';
+import { MessageFrameKind } from '../format/message.js';
 import type { ReplicaStatus } from '../replica/types.js';
 import { readStatus, requestStatus, STATUS_TIMEOUT_MS } from './ask-status.js';
 import type { Environment } from './environment.js';
@@ -41,7 +42,8 @@ class Watched {
 	#dial(): void {
 		this.#link = new Link(this.#environment, this.#id, {
 			ready: (link) => requestStatus(this.#environment, link, false),
-			message: (_message, memory, offset) => {
+			message: (message, memory, offset) => {
+				if (message.kind !== MessageFrameKind.statusReply) return;
 				const status = readStatus(memory, offset);
 				if (status !== null) this.#answered(status);
 			},
@@ -60,7 +62,7 @@ class Watched {
 
 /**
  * Asks all replicas what they are doing, again and again, over connections that it keeps. Who is gone is dialled anew with each
- * question, and whoever joins is asked as well.
+ * question, whoever joins is asked as well, and who was removed no more.
  */
 export class StatusWatch {
 	readonly #environment: Environment;
@@ -74,11 +76,20 @@ export class StatusWatch {
 
 	/** In the order of the ids. Never rejects. Who asks before the last answer is there gets the same. */
 	status(): Promise<PeerReport[]> {
-		const ids = [...this.#environment.addresses.keys()];
-		this.#asked ??= Promise.all(ids.map((id) => this.#report(id))).finally(() => {
+		this.#asked ??= this.#askAll().finally(() => {
 			this.#asked = null;
 		});
 		return this.#asked;
+	}
+
+	#askAll(): Promise<PeerReport[]> {
+		const { addresses } = this.#environment;
+		for (const [id, watched] of this.#watched) {
+			if (addresses.has(id)) continue;
+			watched.lose(new Unavailable('it belongs to the cluster no more'));
+			this.#watched.delete(id);
+		}
+		return Promise.all([...addresses.keys()].map((id) => this.#report(id)));
 	}
 
 	async #report(id: number): Promise<PeerReport> {

@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { watchStatus } from '../../src/client/index.js';
+import { MessageFrameKind } from '../../src/format/message.js';
 import { FakeReplica, type Script } from './fake-replica.js';
 import { clientDoors } from './networks.js';
 import { closeAfterEach, open, replica } from './opened.js';
 
 closeAfterEach();
+
+const NUMBERS = { leader: 1, term: 1, first: 1, last: 1, persisted: 1, committed: 1, applied: 1 };
 
 /** Says what it is to whoever asks. */
 const telling: Script = { message: (guest) => guest.tellRole('leader') };
@@ -55,4 +58,31 @@ test('who is silent is given up, and an answer that is late is nobody’s', asyn
 	expect((await watch.status())[0]!.status!.role).toBe('leader');
 	for (const answer of late.splice(0)) answer();
 	expect(slow.guests).toHaveLength(2);
+});
+
+test('who was removed is let go of, and only a status is taken for one', async () => {
+	const removed = await replica(2, telling);
+	let members = [2];
+	let index = 5;
+	const knowing: Script = {
+		message: (guest) => {
+			const known = [1, ...members].map((id) => ({
+				id,
+				address: id === 1 ? first.peer : removed.peer,
+			}));
+			const configuration = { index, isPending: false, voters: known, outgoing: [], learners: [] };
+			const status = { ...NUMBERS, id: 1, role: 'leader', members: configuration };
+			guest.send(MessageFrameKind.adminReply, {}, JSON.stringify({ ...status, role: 'nobody' }));
+			guest.send(MessageFrameKind.statusReply, {}, JSON.stringify(status));
+		},
+	};
+	const first: FakeReplica = await replica(1, knowing);
+	const watch = watching([first]);
+	const ids = async () => (await watch.status()).map(({ id }) => id);
+	expect(await ids()).toEqual([1]);
+	expect((await watch.status()).map(({ status }) => status?.role)).toEqual(['leader', 'leader']);
+	[members, index] = [[], 6];
+	expect(await ids()).toEqual([1, 2]);
+	expect(await ids()).toEqual([1]);
+	await expect.poll(() => removed.guests.map(({ isOpen }) => isOpen)).toEqual([false]);
 });
